@@ -1,0 +1,256 @@
+"""Machine code for the host CPU: text LLVM IR in, callable addresses out.
+
+The way through this file is `compile_module`: parse and verify the text, optimise it with one of two pipelines,
+emit a relocatable object (`emit_object`), and link the object into the process (`link_object`). The two halves are
+separate because an object does not depend on addresses of this process: everything outside the module is an imported
+symbol, so an object can be kept on disk and linked again by a later process.
+
+llvmlite takes a hundred milliseconds to import and is loaded on the first compilation, never on import.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from llvmlite import binding as llvm
+
+__all__ = [
+    "CodegenError",
+    "CompiledCode",
+    "Optimize",
+    "compile_module",
+    "emit_object",
+    "host_features",
+    "link_object",
+    "optimized_text",
+    "vector_bits",
+]
+
+Optimize = Literal["light", "full"]
+"""The middle-end pipeline. `light`: inline what is marked `alwaysinline`, then local simplification; meant for IR that
+already has explicit vectors and the loop structure it wants. `full`: LLVM's O3 with its loop and SLP vectorisers."""
+
+_lock = threading.RLock()
+_library_numbers = itertools.count()
+
+# A compilation in another thread must not be half done when the process forks: the child would inherit locked locks
+# (ours and llvmlite's own) with nobody left to release them.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+
+class CodegenError(RuntimeError):
+    """LLVM refused the module: a bug in the emitter of the text, not in the user's program.
+
+    Attributes:
+        line: the line of the text that LLVM complained about, when it names one.
+        text: the whole module.
+    """
+
+    def __init__(self, message: str, text: str = "", line_number: int | None = None) -> None:
+        lines = text.splitlines()
+        self.text = text
+        self.line = lines[line_number - 1].strip() if line_number and line_number <= len(lines) else None
+        super().__init__(message if self.line is None else f"{message}\n  line {line_number}: {self.line}")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CompiledCode:
+    """Native code linked into the process. It is unmapped when this object is dropped: keep it while it can be called.
+
+    Attributes:
+        address: the address of each exported symbol.
+        object_image: the relocatable object, the same bytes that `link_object` takes.
+    """
+
+    address: Mapping[str, int]
+    object_image: bytes
+    _source: tuple[str, Optimize] | None
+    _tracker: Any
+
+    @property
+    def llvm(self) -> str:
+        """The optimised LLVM IR (computed again on each use: it is for people to look at)."""
+        return optimized_text(*self._text())
+
+    @property
+    def asm(self) -> str:
+        """The assembly (computed again on each use)."""
+        with _lock, _host().optimized(*self._text()) as module:
+            return str(_host().machine.emit_assembly(module))
+
+    def _text(self) -> tuple[str, Optimize]:
+        if self._source is None:
+            raise CodegenError("this code was linked from an object: its LLVM IR is not available")
+        return self._source
+
+
+@functools.cache
+def host_features() -> tuple[str, str]:
+    """The host CPU's LLVM name and its feature string (`+avx2,-avx512f,...`), as the target machine gets them."""
+    from llvmlite import binding as llvm
+
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+@functools.cache
+def vector_bits() -> int:
+    """The vector width, in bits, that explicit vectors should have on this host.
+
+    512 needs the AVX-512 subset that every server CPU since Skylake-X has; without its integer and 64-bit conversion
+    instructions 512-bit code would be split into scalars. 128 is NEON and SSE.
+    """
+    enabled = {f[1:] for f in host_features()[1].split(",") if f.startswith("+")}
+    if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= enabled:
+        return 512
+    return 256 if {"avx2", "fma"} <= enabled else 128
+
+
+def compile_module(
+    text: str,
+    *,
+    symbols: Sequence[str],
+    imports: Mapping[str, int] | None = None,
+    optimize: Optimize = "light",
+) -> CompiledCode:
+    """Compile one module of LLVM IR for the host and link it into the process.
+
+    Args:
+        text: the module. Its triple and data layout may be left out.
+        symbols: the functions and globals whose addresses are wanted.
+        imports: addresses of the external symbols that the module declares. Symbols of the C library need no entry.
+        optimize: the pipeline, see `Optimize`.
+
+    Raises:
+        CodegenError: the text does not parse or verify, or a symbol is missing.
+    """
+    with _lock, _host().optimized(text, optimize) as module:
+        try:
+            code = link_object(_host().machine.emit_object(module), symbols=symbols, imports=imports)
+        except CodegenError as error:
+            declared = {f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")}
+            unbound = sorted(declared - set(imports or {}))
+            raise CodegenError(f"{error} (declared, not imported: {', '.join(unbound) or 'nothing'})", text) from error
+    return dataclasses.replace(code, _source=(text, optimize))
+
+
+def emit_object(text: str, optimize: Optimize = "light") -> bytes:
+    """Compile one module to a relocatable object for the host, not linked. Raises `CodegenError`."""
+    with _lock, _host().optimized(text, optimize) as module:
+        return bytes(_host().machine.emit_object(module))
+
+
+def optimized_text(text: str, optimize: Optimize = "light") -> str:
+    """The module as LLVM IR text after the pipeline."""
+    with _lock, _host().optimized(text, optimize) as module:
+        return str(module)
+
+
+def link_object(image: bytes, *, symbols: Sequence[str], imports: Mapping[str, int] | None = None) -> CompiledCode:
+    """Link an object from `emit_object` into the process. Raises `CodegenError` when a symbol is missing."""
+    with _lock:
+        host = _host()
+        builder = host.binding.JITLibraryBuilder().add_object_img(image).add_current_process()
+        for name, address in (imports or {}).items():
+            builder.import_symbol(name, address)
+        for name in symbols:
+            builder.export_symbol(name)
+        try:
+            tracker = builder.link(host.jit, f"tracejit.{next(_library_numbers)}")
+        except RuntimeError as error:
+            raise CodegenError(f"linking failed: {error}") from error
+    return CompiledCode({name: tracker[name] for name in symbols}, image, None, tracker)
+
+
+@functools.cache
+def _host() -> _Host:
+    return _Host()
+
+
+class _Host:
+    """The target machine, the pipelines and the JIT linker of this process; created once, used under the lock."""
+
+    def __init__(self) -> None:
+        from llvmlite import binding
+
+        self.binding = binding
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        cpu, features = host_features()
+        # Small position-independent code reaches constants relative to the program counter, where the large model
+        # (LLVM's default for a JIT) spends a 10-byte move and a register on each; JITLink makes the stubs that far
+        # symbols need.
+        self.machine: llvm.TargetMachine = binding.Target.from_default_triple().create_target_machine(
+            cpu=cpu, features=features, opt=2, reloc="pic", codemodel="small", jit=True
+        )
+        self.jit = binding.create_lljit_compiler(self.machine, use_jit_link=True, suppress_errors=True)
+        self.layout = str(self.machine.target_data)
+        self.triple = self.machine.triple
+        self.light = self._light_pipeline()
+        self.full = self._full_pipeline()
+
+    def _light_pipeline(self) -> tuple[Any, Any]:
+        options = self.binding.create_pipeline_tuning_options(2)
+        passes = self.binding.create_new_module_pass_manager()
+        passes.add_always_inliner_pass()
+        passes.add_simplify_cfg_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_new_gvn_pass()
+        passes.add_dead_code_elimination_pass()
+        passes.add_global_dead_code_eliminate_pass()
+        return passes, self.binding.create_pass_builder(self.machine, options)
+
+    def _full_pipeline(self) -> tuple[Any, Any]:
+        options = self.binding.create_pipeline_tuning_options(3)
+        options.loop_vectorization = options.slp_vectorization = True
+        options.loop_unrolling = options.loop_interleaving = True
+        builder = self.binding.create_pass_builder(self.machine, options)
+        return builder.getModulePassManager(), builder
+
+    @contextlib.contextmanager
+    def optimized(self, text: str, optimize: Optimize) -> Iterator[Any]:
+        """The parsed, verified and optimised module, for the length of a `with`.
+
+        It lives in an LLVM context of its own, so that types and constants are freed with it. Both are closed here,
+        module first: left to the garbage collector (an exception's traceback is a cycle), the order would be chance,
+        and a context that goes first takes the process with it.
+        """
+        from llvmlite.binding.context import create_context
+
+        with contextlib.closing(create_context()) as context:
+            try:
+                module = self.binding.parse_assembly(text, context)
+            except RuntimeError as error:
+                place = re.search(r"<string>:(\d+):\d+: error: (.*)", str(error))
+                if place is None:
+                    raise CodegenError(str(error), text) from error
+                raise CodegenError(f"LLVM IR does not parse: {place[2]}", text, int(place[1])) from error
+            with contextlib.closing(module):
+                try:
+                    module.verify()
+                except RuntimeError as error:
+                    message = str(error).strip()
+                    raise CodegenError(f"LLVM IR is not valid: {message}", text, _line_of(message, text)) from error
+                module.triple, module.data_layout = self.triple, self.layout
+                passes, builder = self.light if optimize == "light" else self.full
+                passes.run(module, builder)
+                yield module
+
+
+def _line_of(message: str, text: str) -> int | None:
+    """The number of the line that a verifier message quotes. LLVM prints the instruction after its complaint, with
+    its own spacing, and unnamed operands may be printed differently, so only an exact quotation counts."""
+    quoted = {" ".join(line.split()) for line in message.splitlines()[1:]}
+    for number, line in enumerate(text.splitlines(), 1):
+        if " ".join(line.split(";")[0].split()) in quoted - {""}:
+            return number
+    return None

@@ -1,0 +1,37 @@
+"""Ops of the loop level: buffers, loads, stores and library calls, beside the scalar elementwise ops and control flow.
+
+At this level every array has become a buffer (:class:`~tracejit.ir.types.BufferType`) plus index arithmetic on scalars;
+the types of all other values have rank 0. Extra attributes of ``for`` here:
+
+- ``vector``: True when consecutive iterations may run as lanes of one vector (no carried values, or reductions only);
+- ``reductions``: names of the combining op per carried value (``"add" "mul" "minimum" "maximum" "or" "and"``), which may be
+  reassociated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tracejit.ir.types import ArrayType, BufferType, Type
+from tracejit.ops.primitive import Attrs, Primitive
+
+
+def _load_type(types: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
+    assert isinstance(types[0], BufferType)
+    return (ArrayType(types[0].dtype),)
+
+
+alloc = Primitive("alloc", "loop", pure=False)
+"""``alloc(count) -> buffer``: uninitialised room for ``count`` elements, 64-byte aligned; lives until ``free`` or, when it is a
+result, in the caller's hands. Attribute ``stack`` (an int number of elements) puts it into the frame instead."""
+free = Primitive("free", "loop", pure=False)
+load = Primitive("load", "loop", infer=_load_type, pure=False)
+"""``load(buffer, index)``: element ``index`` (counted in elements). Attribute ``invariant``: nothing in the program writes it."""
+store = Primitive("store", "loop", pure=False)
+"""``store(buffer, index, value)``."""
+copy_elements = Primitive("copy_elements", "loop", pure=False)
+"""``copy_elements(target, source, count)``: contiguous, not overlapping."""
+fill_zero = Primitive("fill_zero", "loop", pure=False)
+"""``fill_zero(buffer, count)``: bytes zero."""
+library_call = Primitive("library_call", "loop", pure=False)
+"""``library_call(*operands) {symbol, ...}``: a routine of :mod:`tracejit.runtime.blas` or of the runtime."""

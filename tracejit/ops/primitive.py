@@ -1,0 +1,81 @@
+"""What an op means: the declaration that every primitive has, and the registry of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from tracejit.ir.core import PrimitiveBase
+from tracejit.ir.types import Type
+
+Family: TypeAlias = Literal["elementwise", "reduction", "structural", "library", "control", "effect", "loop"]
+Attrs: TypeAlias = Mapping[str, Any]
+InferRule: TypeAlias = Callable[[Sequence[Type], Attrs], tuple[Type, ...]]
+Evaluate: TypeAlias = Callable[..., Any]
+
+REGISTRY: dict[str, Primitive] = {}
+"""Every primitive by name, in order of declaration; tests iterate over it."""
+
+
+class Primitive(PrimitiveBase):
+    """One operation, declared in one place.
+
+    Args:
+        name: Name in IR text, unique.
+        family: What kind of op it is; families share defaults (type rule, batching, fusion).
+        infer: Type rule: operand types and attributes to result types. None when the caller must say the result types
+            (shapes that are not a function of the operand types, such as those of ``view``).
+        evaluate: The NumPy meaning, ``evaluate(operands, attrs, result_types) -> result | tuple of results`` on
+            concrete arrays, where ``result_types`` have int shapes. None for control flow and effects, which the
+            interpreter itself defines.
+        codegen: How one element is computed, by dtype kind (``"b" "i" "u" "f" "c"``) of the first operand; see
+            :mod:`tracejit.codegen.llvm`. Elementwise ops only.
+        partials: Derivatives of an elementwise op with respect to each operand (slot, filled with the transforms).
+        transpose: Linear transposition rule of a structural op (slot).
+        batch: Batching rule where the family's default does not fit (slot).
+        pure: See :class:`~tracejit.ir.core.PrimitiveBase`.
+        terminator: Ends a block.
+        commutative: Operands of a binary op may be swapped.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        family: Family,
+        *,
+        infer: InferRule | None = None,
+        evaluate: Evaluate | None = None,
+        codegen: Mapping[str, str] | None = None,
+        partials: tuple[Callable[..., Any] | None, ...] | None = None,
+        transpose: Callable[..., Any] | None = None,
+        batch: Callable[..., Any] | None = None,
+        pure: bool = True,
+        terminator: bool = False,
+        commutative: bool = False,
+    ) -> None:
+        if name in REGISTRY:
+            raise ValueError(f"primitive {name!r} is declared twice")
+        self.name = name
+        self.family = family
+        self.infer = infer
+        self.evaluate = evaluate
+        self.codegen = codegen or {}
+        self.partials = partials
+        self.transpose = transpose
+        self.batch = batch
+        self.pure = pure
+        self.terminator = terminator
+        self.commutative = commutative
+        REGISTRY[name] = self
+
+
+def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` without NumPy's floating-point warnings: ops are total, a result of inf or nan is a result."""
+
+    def evaluate(*args: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return function(*args)
+
+    return evaluate
