@@ -16,7 +16,7 @@ import functools
 import itertools
 import os
 import re
-import threading
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,13 +39,36 @@ Optimize = Literal["light", "full"]
 """The middle-end pipeline. `light`: inline what is marked `alwaysinline`, then local simplification; meant for IR that
 already has explicit vectors and the loop structure it wants. `full`: LLVM's O3 with its loop and SLP vectorisers."""
 
-_lock = threading.RLock()
 _library_numbers = itertools.count()
 
-# A compilation in another thread must not be half done when the process forks: the child would inherit locked locks
-# (ours and llvmlite's own) with nobody left to release them.
+
+def _llvm_lock() -> Any:
+    """llvmlite's own reentrant lock, held for a whole compilation. A second lock of ours would only add an order in
+    which the two have to be taken, also by finalizers and by other users of llvmlite in the process."""
+    from llvmlite.binding import ffi
+
+    return ffi.lib._lock
+
+
+_held_across_fork: list[Any] = []
+
+
+def _before_fork() -> None:
+    if "llvmlite.binding.ffi" in sys.modules:
+        lock = _llvm_lock()
+        lock.__enter__()
+        _held_across_fork.append(lock)
+
+
+def _after_fork() -> None:
+    while _held_across_fork:
+        _held_across_fork.pop().__exit__(None, None, None)
+
+
+# LLVM must not be busy in another thread when the process forks: the child would inherit the lock with nobody to
+# release it.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 class CodegenError(RuntimeError):
@@ -85,7 +108,7 @@ class CompiledCode:
     @property
     def asm(self) -> str:
         """The assembly (computed again on each use)."""
-        with _lock, _host().optimized(*self._text()) as module:
+        with _llvm_lock(), _host().optimized(*self._text()) as module:
             return str(_host().machine.emit_assembly(module))
 
     def _text(self) -> tuple[str, Optimize]:
@@ -133,7 +156,7 @@ def compile_module(
     Raises:
         CodegenError: the text does not parse or verify, or a symbol is missing.
     """
-    with _lock, _host().optimized(text, optimize) as module:
+    with _llvm_lock(), _host().optimized(text, optimize) as module:
         try:
             code = link_object(_host().machine.emit_object(module), symbols=symbols, imports=imports)
         except CodegenError as error:
@@ -145,19 +168,19 @@ def compile_module(
 
 def emit_object(text: str, optimize: Optimize = "light") -> bytes:
     """Compile one module to a relocatable object for the host, not linked. Raises `CodegenError`."""
-    with _lock, _host().optimized(text, optimize) as module:
+    with _llvm_lock(), _host().optimized(text, optimize) as module:
         return bytes(_host().machine.emit_object(module))
 
 
 def optimized_text(text: str, optimize: Optimize = "light") -> str:
     """The module as LLVM IR text after the pipeline."""
-    with _lock, _host().optimized(text, optimize) as module:
+    with _llvm_lock(), _host().optimized(text, optimize) as module:
         return str(module)
 
 
 def link_object(image: bytes, *, symbols: Sequence[str], imports: Mapping[str, int] | None = None) -> CompiledCode:
     """Link an object from `emit_object` into the process. Raises `CodegenError` when a symbol is missing."""
-    with _lock:
+    with _llvm_lock():
         host = _host()
         builder = host.binding.JITLibraryBuilder().add_object_img(image).add_current_process()
         for name, address in (imports or {}).items():
