@@ -163,7 +163,11 @@ def truth_of_an_int(x):
     return 1 if x else 0
 
 
-@case(lambda rng: each(np.float64(0), np.float64(2), np.int32(0), np.bool_(True), np.array(0.0), np.array(3), np.array([0])))
+@case(
+    lambda rng: each(
+        np.float64(0), np.float64(2), np.int32(0), np.bool_(True), np.array(0.0), np.array(3), np.array([0])
+    )
+)
 def truth_of_numpy_values(x):
     if x:
         return "yes"

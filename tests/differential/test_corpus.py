@@ -1,4 +1,4 @@
-"""The corpus itself: its programs are valid plain Python, deterministic, and raise what they declare and nothing else."""
+"""The corpus itself: its programs are valid plain Python, deterministic, and raise what they declare."""
 
 from __future__ import annotations
 
