@@ -1,18 +1,22 @@
 """Structured control flow, and ops with an effect.
 
-Region conventions (single blocks; regions read outer values by dominance; types of carried values are equal on every path,
-dimensions that differ are carried beside them):
+Region conventions (single blocks; regions read outer values by dominance; types of carried values are equal on every
+path, dimensions that differ are carried beside them):
 
 - ``if(condition) {then} {else}``: blocks without parameters that ``yield`` the results.
-- ``while(*inits) {condition} {body}``: both blocks take the carried values; ``condition`` yields ``(predicate)``, ``body`` yields the next
-  carried values; the results are the last ones. (The condition block computes only the predicate.)
-- ``for(start, stop, step, *inits) {body}``: ``body`` takes ``(i, *carried)`` and yields the next carried values; ``step`` is not 0 (checked
-  before) and ``stop`` is exclusive, as in ``range``. Attribute ``parallel`` says that iterations are independent.
+- ``while(*inits) {condition} {body}``: both blocks take the carried values; ``condition`` yields ``(predicate)``,
+  ``body`` yields the next carried values; the results are the last ones. (The condition block computes only the
+  predicate.)
+- ``for(start, stop, step, *inits) {body}``: ``body`` takes ``(i, *carried)`` and yields the next carried values;
+  ``step`` is not 0 (checked before) and ``stop`` is exclusive, as in ``range``. Attribute ``parallel`` says that
+  iterations are independent.
 """
 
 from __future__ import annotations
 
-from tracejit.ops.primitive import Primitive
+from dataclasses import dataclass
+
+from tracejit.ops.primitive import Kind, Primitive
 
 if_ = Primitive("if", "control")
 while_ = Primitive("while", "control")
@@ -25,11 +29,26 @@ return_ = Primitive("return", "control", terminator=True)
 check = Primitive("check", "effect", pure=False)
 """``check(ok, *payload) {exception, args}``: raise unless the scalar bool ``ok``.
 
-``exception`` is the exception class; ``args`` a tuple with one entry per constructor argument: a ``str`` is a template in which
-``{k}`` stands for payload ``k`` (as Python prints it), any other object is passed as it is. Ordered with all other effects."""
+``exception`` is the exception class; ``args`` a tuple with one entry per constructor argument: a ``str`` is a template in
+which ``{k}`` stands for payload ``k`` as Python prints it (``str.format``: a literal brace is doubled), any other object
+is passed as it is. Ordered with all other effects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Operand number ``index`` of a ``print``, shown as what it is to the user."""
+
+    index: int
+    kind: Kind
+
 
 print_ = Primitive("print", "effect", pure=False)
-"""``print(*values) {parts, sep, end}``: ``parts`` is a tuple of static objects and ``Slot(k, kind)``; runs at run time, in order."""
+"""``print(*values) {parts, sep, end}``: ``parts`` is a tuple of static objects and :class:`Slot`; runs at run time, in
+order."""
 
 callback = Primitive("callback", "effect", pure=False)
-"""``callback(*values) {function, tree, kinds}``: call a Python function with the values at run time, holding the GIL."""
+"""``callback(*values) {function, tree, kinds}``: call a Python function with the values at run time, holding the GIL.
+
+``kinds`` has one :data:`~tracejit.ops.primitive.Kind` per value. ``tree`` is None for positional arguments, else an object
+whose ``unflatten(values)`` gives ``(args, kwargs)``. The results are what it returns (a sequence when there are several),
+converted to the result types."""

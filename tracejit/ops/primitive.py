@@ -15,6 +15,9 @@ Attrs: TypeAlias = Mapping[str, Any]
 InferRule: TypeAlias = Callable[[Sequence[Type], Attrs], tuple[Type, ...]]
 Evaluate: TypeAlias = Callable[..., Any]
 
+Kind: TypeAlias = Literal["python", "numpy", "array"]
+"""What a value is to the user: a Python scalar, a NumPy scalar, or an array (also of rank 0)."""
+
 REGISTRY: dict[str, Primitive] = {}
 """Every primitive by name, in order of declaration; tests iterate over it."""
 
@@ -79,3 +82,10 @@ def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args)
 
     return evaluate
+
+
+def as_kind(x: np.ndarray[Any, Any], kind: Kind) -> Any:
+    """The contents ``x`` of a value as the object the user sees."""
+    if kind == "python":
+        return x.item()
+    return x[()] if kind == "numpy" else x

@@ -1,0 +1,305 @@
+"""Runs a function with NumPy: what IR means, and what native code is tested against.
+
+Array-level functions take and give arrays (rank 0 for scalars). Loop-level functions take one-dimensional arrays for
+their buffers, which they read and write in place. The interpreter is strict: shapes, dtypes and indices are compared
+with what the types promise, so that a wrong pass fails here before it crashes in native code.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.ir.core import Block, Function, Op, Value
+from tracejit.ir.types import ArrayType, BufferType, Dim, Type
+from tracejit.ops.control import Slot
+from tracejit.ops.primitive import Primitive, as_kind
+
+Array = np.ndarray[Any, Any]
+Library = Mapping[str, Callable[..., Any]]
+
+
+class InterpreterError(Exception):
+    """The IR broke a promise that its types or op definitions make (an out-of-bounds view, a wrong shape, ...)."""
+
+
+def interpret(function: Function, arguments: Sequence[Any], library: Library | None = None) -> list[Any]:
+    """Execute ``function`` and return its outputs, one array each (buffers: the one-dimensional arrays themselves).
+
+    Args:
+        function: An array-level or loop-level function.
+        arguments: One per parameter. Python scalars become the parameter's dtype; arrays must have it already. Arrays
+            are not changed, except those passed for buffers.
+        library: The routines that ``library_call`` may name, by symbol; each is called as
+            ``routine(*operands, **other attributes)`` and returns its results.
+
+    Raises:
+        InterpreterError: The function breaks its own types, or indexes out of bounds.
+        Exception: What a failing ``check`` in the function says.
+    """
+    if len(arguments) != len(function.params):
+        raise TypeError(f"{function.name} takes {len(function.params)} arguments, {len(arguments)} given")
+    run = _Run(library or {})
+    values = [run.argument(p, a) for p, a in zip(function.params, arguments)]
+    run.bind(function.params, values, None)
+    return run.block(function.body)
+
+
+def evaluate_op(op: Op, operands: Sequence[Array]) -> list[Array]:
+    """The results of one pure op without regions whose result types are static (constant folding)."""
+    primitive = op.primitive
+    assert isinstance(primitive, Primitive) and primitive.evaluate is not None
+    results = primitive.evaluate(operands, op.attrs, [r.type for r in op.results])
+    if len(op.results) == 1 and not isinstance(results, tuple):
+        results = (results,)
+    return [np.asarray(r) for r in results]
+
+
+def failure(op: Op, payload: Sequence[Array]) -> BaseException:
+    """The exception that a failing ``check`` raises."""
+    items = [p.item() for p in payload]
+    exception: type[BaseException] = op.attrs["exception"]
+    return exception(*(a.format(*items) if isinstance(a, str) else a for a in op.attrs["args"]))
+
+
+class _Run:
+    """One execution: the environment and the rules of ops that NumPy does not define."""
+
+    def __init__(self, library: Library) -> None:
+        self.env: dict[Value, Any] = {}
+        self.library = library
+        self.freed: dict[int, Array] = {}
+
+    # --- values and types
+    def argument(self, param: Value, argument: Any) -> Any:
+        if isinstance(param.type, BufferType):
+            if not isinstance(argument, np.ndarray) or argument.ndim != 1 or argument.dtype != param.dtype:
+                raise TypeError(f"parameter {param} takes a one-dimensional array of {param.dtype}")
+            return argument
+        if isinstance(argument, np.ndarray | np.generic):
+            if argument.dtype != param.dtype:
+                raise TypeError(f"parameter {param} is given {argument.dtype}")
+            return np.array(argument)
+        return np.array(argument, param.dtype)
+
+    def dim(self, d: Dim) -> int:
+        return d if isinstance(d, int) else int(self.env[d])
+
+    def resolve(self, type: Type, op: Op) -> Type:
+        """``type`` with int dimensions; those that ``op`` itself will define are -1 until then."""
+        if isinstance(type, BufferType) or type.is_static:
+            return type
+        own = op.results
+        return type.with_shape(tuple(-1 if d in own else self.dim(d) for d in type.shape))
+
+    def bind(self, values: Sequence[Value], contents: Sequence[Any], op: Op | None) -> None:
+        """Give ``values`` their contents; they must be what their types say."""
+        for v, x in zip(values, contents, strict=True):
+            self.env[v] = x
+        for v, x in zip(values, contents):
+            if isinstance(v.type, ArrayType):
+                shape = tuple(self.dim(d) for d in v.type.shape)
+                if x.shape != shape or x.dtype != v.dtype:
+                    self.fail(op, f"{v} would hold {x.dtype}{list(x.shape)}")
+
+    def fail(self, op: Op | None, message: str) -> None:
+        raise InterpreterError(f"{op.name} at {op.loc}: {message}" if op is not None else message)
+
+    # --- control flow
+    def block(self, block: Block) -> list[Any]:
+        """Run the ops of a block whose parameters are bound; return what it yields."""
+        for op in block.ops[:-1]:
+            self.op(op)
+        return [self.env[v] for v in block.yields]
+
+    def op(self, op: Op) -> None:
+        operands = [self.env[v] for v in op.operands]
+        rule = _RULES.get(op.name)
+        if rule is not None:
+            self.bind(op.results, rule(self, op, operands), op)
+            return
+        primitive = op.primitive
+        if not isinstance(primitive, Primitive) or primitive.evaluate is None:
+            raise NotImplementedError(f"the interpreter has no rule for {op.name!r}")
+        types = [self.resolve(r.type, op) for r in op.results]
+        for t in types:
+            if any(isinstance(d, int) and d < -1 for d in t.shape):
+                self.fail(op, f"negative dimension in {t}")
+        if op.name in _BOUNDS:
+            _BOUNDS[op.name](self, op, operands, types[0].shape)
+        results = primitive.evaluate(operands, op.attrs, types)
+        if not isinstance(results, tuple):
+            results = (results,)
+        self.bind(op.results, [np.asarray(r) for r in results], op)
+
+    def run_if(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        return self.block(op.regions[0 if operands[0] else 1])
+
+    def run_while(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        condition, body = op.regions
+        carried = operands
+        while True:
+            self.bind(condition.params, carried, op)
+            if not self.block(condition)[0]:
+                return carried
+            self.bind(body.params, carried, op)
+            carried = self.block(body)
+
+    def run_for(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        start, stop, step = (int(v) for v in operands[:3])
+        carried = operands[3:]
+        (body,) = op.regions
+        if step == 0:
+            self.fail(op, "step is 0")
+        for i in range(start, stop, step):
+            self.bind(body.params, [np.array(i, np.int64), *carried], op)
+            carried = self.block(body)
+        return carried
+
+    # --- effects
+    def run_check(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        if not operands[0]:
+            raise failure(op, operands[1:])
+        return ()
+
+    def run_print(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        parts = [as_kind(operands[p.index], p.kind) if isinstance(p, Slot) else p for p in op.attrs["parts"]]
+        print(*parts, sep=op.attrs.get("sep", " "), end=op.attrs.get("end", "\n"), file=sys.stdout)
+        return ()
+
+    def run_callback(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        values = [as_kind(x, kind) for x, kind in zip(operands, op.attrs["kinds"], strict=True)]
+        tree = op.attrs.get("tree")
+        args, kwargs = (values, {}) if tree is None else tree.unflatten(values)
+        out = op.attrs["function"](*args, **kwargs)
+        if not op.results:
+            return ()
+        results = out if len(op.results) > 1 else (out,)
+        return [np.array(x, r.dtype) for x, r in zip(results, op.results, strict=True)]
+
+    # --- buffers
+    def run_alloc(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        count = int(op.attrs["stack"]) if op.attrs.get("stack") is not None else int(operands[0])
+        if count < 0:
+            self.fail(op, f"{count} elements")
+        buffer = np.empty(count, op.result.dtype)
+        # what nobody has written yet must not look right by chance
+        buffer.view(np.uint8)[:] = 1 if buffer.dtype == np.bool_ else 0xA5
+        return (buffer,)
+
+    def run_free(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        self.living(op, operands[0])
+        self.freed[id(operands[0])] = operands[0]
+        return ()
+
+    def living(self, op: Op, buffer: Array) -> None:
+        if id(buffer) in self.freed:
+            self.fail(op, "the buffer was freed before")
+
+    def element(self, op: Op, buffer: Array, index: Any) -> int:
+        self.living(op, buffer)
+        if not 0 <= index < len(buffer):
+            self.fail(op, f"element {index} of {len(buffer)}")
+        return int(index)
+
+    def run_load(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        buffer, index = operands
+        return (np.asarray(buffer[self.element(op, buffer, index)]),)
+
+    def run_store(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        buffer, index, value = operands
+        buffer[self.element(op, buffer, index)] = value
+        return ()
+
+    def run_copy_elements(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        target, source, count = operands[0], operands[1], int(operands[2])
+        for buffer in (target, source):
+            self.living(op, buffer)
+            if not 0 <= count <= len(buffer):
+                self.fail(op, f"{count} elements of {len(buffer)}")
+        if count and np.shares_memory(target[:count], source[:count]):
+            self.fail(op, "source and target overlap")
+        target[:count] = source[:count]
+        return ()
+
+    def run_fill_zero(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        buffer, count = operands[0], int(operands[1])
+        self.living(op, buffer)
+        if not 0 <= count <= len(buffer):
+            self.fail(op, f"{count} elements of {len(buffer)}")
+        buffer[:count] = 0
+        return ()
+
+    def run_library_call(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        symbol = op.attrs["symbol"]
+        if symbol not in self.library:
+            raise NotImplementedError(f"the interpreter is given no routine {symbol!r}")
+        for x in operands:
+            if isinstance(x, np.ndarray) and x.ndim:
+                self.living(op, x)
+        out = self.library[symbol](*operands, **{k: v for k, v in op.attrs.items() if k != "symbol"})
+        if not op.results:
+            return ()
+        results = out if isinstance(out, tuple) else (out,)
+        return [np.asarray(x, r.dtype) for x, r in zip(results, op.results, strict=True)]
+
+    # --- promises of indexing ops: NumPy would wrap negative indices around
+    def check_view(self, op: Op, operands: Sequence[Any], shape: tuple[Dim, ...]) -> None:
+        self._check_strided(op, operands[0], operands[1:], shape)
+
+    def check_update(self, op: Op, operands: Sequence[Any], shape: tuple[Dim, ...]) -> None:
+        self._check_strided(op, operands[0], operands[2:], operands[1].shape)
+
+    def _check_strided(self, op: Op, x: Array, rest: Sequence[Any], shape: tuple[Dim, ...]) -> None:
+        if 0 in shape:
+            return
+        low = [int(s) for s in rest[: x.ndim]]
+        high = list(low)
+        for (axis, along), step in zip(op.attrs["pairs"], rest[x.ndim :], strict=True):
+            extent = shape[along]
+            assert isinstance(extent, int)
+            reach = (extent - 1) * int(step)
+            low[axis] += min(reach, 0)
+            high[axis] += max(reach, 0)
+        if any(a < 0 or b >= d for a, b, d in zip(low, high, x.shape)):
+            self.fail(op, f"indices {low} to {high} of shape {list(x.shape)}")
+
+    def check_gather(self, op: Op, operands: Sequence[Any], shape: tuple[Dim, ...]) -> None:
+        self._check_indices(op, operands[0], operands[1:])
+
+    def check_scatter(self, op: Op, operands: Sequence[Any], shape: tuple[Dim, ...]) -> None:
+        self._check_indices(op, operands[0], operands[2:])
+
+    def _check_indices(self, op: Op, x: Array, indices: Sequence[Any]) -> None:
+        for axis, index in zip(op.attrs["axes"], indices, strict=True):
+            if index.size and (index.min() < 0 or index.max() >= x.shape[axis]):
+                self.fail(op, f"indices {index.min()} to {index.max()} of axis {axis} of shape {list(x.shape)}")
+
+
+_RULES: dict[str, Callable[[_Run, Op, Sequence[Any]], Sequence[Any]]] = {
+    "if": _Run.run_if,
+    "while": _Run.run_while,
+    "for": _Run.run_for,
+    "check": _Run.run_check,
+    "print": _Run.run_print,
+    "callback": _Run.run_callback,
+    "alloc": _Run.run_alloc,
+    "free": _Run.run_free,
+    "load": _Run.run_load,
+    "store": _Run.run_store,
+    "copy_elements": _Run.run_copy_elements,
+    "fill_zero": _Run.run_fill_zero,
+    "library_call": _Run.run_library_call,
+}
+"""Ops without a NumPy meaning of their own."""
+
+_BOUNDS: dict[str, Callable[[_Run, Op, Sequence[Any], tuple[Dim, ...]], None]] = {
+    "view": _Run.check_view,
+    "update": _Run.check_update,
+    "gather": _Run.check_gather,
+    "scatter": _Run.check_scatter,
+}
+"""Ops whose indices are promised to be in bounds."""
