@@ -21,6 +21,9 @@ from tracejit.ops.primitive import Kind, Primitive
 if_ = Primitive("if", "control")
 while_ = Primitive("while", "control")
 for_ = Primitive("for", "control")
+fusion = Primitive("fusion", "control")
+"""``fusion() {body}``: the body's last op before its ``yield`` is the root, whose results are yielded and stored in memory; the arrays
+inside are never stored, their elements are computed where the root needs them. Made by :mod:`tracejit.lower.fuse`."""
 yield_ = Primitive("yield", "control", terminator=True)
 return_ = Primitive("return", "control", terminator=True)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tracejit.ir.types import ArrayType, BufferType, Type
+from tracejit.ir.types import PREDICATE, ArrayType, BufferType, Type
 from tracejit.ops.primitive import Attrs, Primitive
 
 
@@ -25,6 +25,13 @@ alloc = Primitive("alloc", "loop", pure=False)
 """``alloc(count) -> buffer``: uninitialised room for ``count`` elements, 64-byte aligned; lives until ``free`` or, when it is a
 result, in the caller's hands. Attribute ``stack`` (an int number of elements) puts it into the frame instead."""
 free = Primitive("free", "loop", pure=False)
+"""``free(buffer)``: give back a buffer that ``alloc`` made; nothing happens to any other (an argument's)."""
+constant_buffer = Primitive("constant_buffer", "loop")
+"""``constant_buffer() {value} -> buffer``: the elements of the ``ndarray`` ``value`` in C order, read-only."""
+offset = Primitive("offset", "loop", infer=lambda t, a: (t[0],))
+"""``offset(buffer, index) -> buffer``: the buffer from element ``index`` on."""
+same_buffer = Primitive("same_buffer", "loop", infer=lambda t, a: (PREDICATE,))
+"""``same_buffer(a, b)``: whether two buffers start at the same address."""
 load = Primitive("load", "loop", infer=_load_type, pure=False)
 """``load(buffer, index)``: element ``index`` (counted in elements). Attribute ``invariant``: nothing in the program writes it."""
 store = Primitive("store", "loop", pure=False)
@@ -33,5 +40,6 @@ copy_elements = Primitive("copy_elements", "loop", pure=False)
 """``copy_elements(target, source, count)``: contiguous, not overlapping."""
 fill_zero = Primitive("fill_zero", "loop", pure=False)
 """``fill_zero(buffer, count)``: bytes zero."""
-library_call = Primitive("library_call", "loop", pure=False)
-"""``library_call(*operands) {symbol, ...}``: a routine of :mod:`tracejit.runtime.blas` or of the runtime."""
+gemm = Primitive("gemm", "loop", pure=False)
+"""``gemm(c, a, b, m, n, k, lda, ldb) {transpose_a, transpose_b}``: ``c = op(a) @ op(b)`` by BLAS, ``c`` contiguous ``[m, n]``; ``lda`` and
+``ldb`` are the element distances between rows of ``a`` (``[m, k]``, or ``[k, m]`` when transposed) and of ``b`` as stored."""
