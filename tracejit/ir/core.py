@@ -30,6 +30,10 @@ class PrimitiveBase:
     pure: bool = True
     terminator: bool = False
 
+    def problem(self, op: Op) -> str | None:
+        """What is wrong with ``op`` as an application of this primitive (the verifier asks), or None."""
+        return None
+
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 

@@ -32,9 +32,9 @@ return_ = Primitive("return", "control", terminator=True)
 check = Primitive("check", "effect", pure=False)
 """``check(ok, *payload) {exception, args}``: raise unless the scalar bool ``ok``.
 
-``exception`` is the exception class; ``args`` a tuple with one entry per constructor argument: a ``str`` is a template in
-which ``{k}`` stands for payload ``k`` as Python prints it (``str.format``: a literal brace is doubled), any other object
-is passed as it is. Ordered with all other effects."""
+``exception`` is the exception class; ``args`` a tuple with one entry per constructor argument: a ``str`` is a template
+in which ``{k}`` stands for payload ``k`` as Python prints it (``str.format``: a literal brace is doubled), any other
+object is passed as it is. Ordered with all other effects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,6 @@ order."""
 callback = Primitive("callback", "effect", pure=False)
 """``callback(*values) {function, tree, kinds}``: call a Python function with the values at run time, holding the GIL.
 
-``kinds`` has one :data:`~tracejit.ops.primitive.Kind` per value. ``tree`` is None for positional arguments, else an object
-whose ``unflatten(values)`` gives ``(args, kwargs)``. The results are what it returns (a sequence when there are several),
-converted to the result types."""
+``kinds`` has one :data:`~tracejit.ops.primitive.Kind` per value. ``tree`` is None for positional arguments, else an
+object whose ``unflatten(values)`` gives ``(args, kwargs)``. The results are what it returns (a sequence when there are
+several), converted to the result types."""

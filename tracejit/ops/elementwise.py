@@ -23,7 +23,10 @@ import numpy as np
 from tracejit.ir.types import BOOL, ArrayType, Type
 from tracejit.ops.primitive import Attrs, Primitive, quiet
 
-_REAL_PART = {np.dtype(np.complex64): np.dtype(np.float32), np.dtype(np.complex128): np.dtype(np.float64)}
+_REAL_PART: dict[np.dtype[Any], np.dtype[Any]] = {
+    np.dtype(np.complex64): np.dtype(np.float32),
+    np.dtype(np.complex128): np.dtype(np.float64),
+}
 _COMPLEX_OF = {v: k for k, v in _REAL_PART.items()}
 
 
@@ -73,7 +76,10 @@ add = elementwise(
 )
 sub = elementwise("sub", np.subtract, {"f": "op fsub", "i": "op sub", "u": "op sub", "c": "emit csub"})
 mul = elementwise(
-    "mul", np.multiply, {"f": "op fmul", "i": "op mul", "u": "op mul", "b": "op and", "c": "emit cmul"}, commutative=True
+    "mul",
+    np.multiply,
+    {"f": "op fmul", "i": "op mul", "u": "op mul", "b": "op and", "c": "emit cmul"},
+    commutative=True,
 )
 div = elementwise("div", np.true_divide, {"f": "op fdiv", "c": "emit cdiv"})
 floordiv = elementwise(
@@ -154,32 +160,21 @@ shl_overflows = elementwise(
 )
 
 # --- comparison
-eq = elementwise(
-    "eq", np.equal, {"f": "cmp fcmp oeq", "i": "cmp icmp eq", "u": "cmp icmp eq", "b": "cmp icmp eq", "c": "emit ceq"},
-    infer=_predicate, commutative=True,
-)  # fmt: skip
-ne = elementwise(
-    "ne", np.not_equal, {"f": "cmp fcmp une", "i": "cmp icmp ne", "u": "cmp icmp ne", "b": "cmp icmp ne", "c": "emit cne"},
-    infer=_predicate, commutative=True,
-)  # fmt: skip
-lt = elementwise(
-    "lt", np.less, {"f": "cmp fcmp olt", "i": "cmp icmp slt", "u": "cmp icmp ult", "b": "cmp icmp ult", "c": "emit clt"},
-    infer=_predicate,
-)  # fmt: skip
-le = elementwise(
-    "le", np.less_equal, {"f": "cmp fcmp ole", "i": "cmp icmp sle", "u": "cmp icmp ule", "b": "cmp icmp ule", "c": "emit cle"},
-    infer=_predicate,
-)  # fmt: skip
-gt = elementwise(
-    "gt", np.greater, {"f": "cmp fcmp ogt", "i": "cmp icmp sgt", "u": "cmp icmp ugt", "b": "cmp icmp ugt", "c": "emit cgt"},
-    infer=_predicate,
-)  # fmt: skip
-ge = elementwise(
-    "ge", np.greater_equal, {"f": "cmp fcmp oge", "i": "cmp icmp sge", "u": "cmp icmp uge", "b": "cmp icmp uge", "c": "emit cge"},
-    infer=_predicate,
-)  # fmt: skip
+def _comparison(name: str, function: Any, f: str, i: str, u: str, commutative: bool = False) -> Primitive:
+    codegen = {kind: f"cmp icmp {unsigned}" for kind, unsigned in (("i", i), ("u", u), ("b", u))}
+    codegen |= {"f": f"cmp fcmp {f}", "c": f"emit c{name}"}
+    return elementwise(name, function, codegen, infer=_predicate, commutative=commutative)
 
-# --- bits and logic (``not_`` is bitwise on integers and logical on bool; the front end makes operands of logical ops bool)
+
+eq = _comparison("eq", np.equal, "oeq", "eq", "eq", commutative=True)
+ne = _comparison("ne", np.not_equal, "une", "ne", "ne", commutative=True)
+lt = _comparison("lt", np.less, "olt", "slt", "ult")
+le = _comparison("le", np.less_equal, "ole", "sle", "ule")
+gt = _comparison("gt", np.greater, "ogt", "sgt", "ugt")
+ge = _comparison("ge", np.greater_equal, "oge", "sge", "uge")
+
+# --- bits and logic (``not_`` is bitwise on integers and logical on bool; the front end makes operands of logical ops
+# bool)
 and_ = elementwise("and", np.bitwise_and, {"i": "op and", "u": "op and", "b": "op and"}, commutative=True)
 or_ = elementwise("or", np.bitwise_or, {"i": "op or", "u": "op or", "b": "op or"}, commutative=True)
 xor = elementwise("xor", np.bitwise_xor, {"i": "op xor", "u": "op xor", "b": "op xor"}, commutative=True)
@@ -194,9 +189,7 @@ def _select(types: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
     return (types[1],)
 
 
-select = elementwise(
-    "select", lambda c, a, b: np.where(c, a, b), {"b": "emit select"}, infer=_select
-)
+select = elementwise("select", np.where, {"b": "emit select"}, infer=_select)
 """``select(condition, a, b)``: ``a`` where the bool ``condition`` is true, else ``b``; both are computed."""
 
 
@@ -208,7 +201,7 @@ cast = Primitive(
     "cast",
     "elementwise",
     evaluate=quiet(_cast_evaluate),
-    codegen={k: "emit cast" for k in "biufc"},
+    codegen=dict.fromkeys("biufc", "emit cast"),
 )
 """To the dtype of the result type, as ``ndarray.astype``; complex to real drops the imaginary part."""
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from tracejit.ir.core import PrimitiveBase
+from tracejit.ir.core import Op, PrimitiveBase
 from tracejit.ir.types import Type
 
 Family: TypeAlias = Literal["elementwise", "reduction", "structural", "library", "control", "effect", "loop"]
@@ -72,6 +72,11 @@ class Primitive(PrimitiveBase):
         self.terminator = terminator
         self.commutative = commutative
         REGISTRY[name] = self
+
+    def problem(self, op: Op) -> str | None:
+        from tracejit.ops.wellformed import problem
+
+        return problem(op)
 
 
 def quiet(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -39,11 +39,11 @@ def view_index(shape: Sequence[int], pairs: Sequence[tuple[int, int]], starts: S
 
 def _view(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) -> Any:
     x, rest = np.asarray(operands[0]), [int(v) for v in operands[1:]]
-    shape = types[0].shape
-    index = view_index(shape, attrs["pairs"], rest[: x.ndim], rest[x.ndim :], x.ndim)  # type: ignore[arg-type]
+    shape = tuple(d for d in types[0].shape if isinstance(d, int))
+    index = view_index(shape, attrs["pairs"], rest[: x.ndim], rest[x.ndim :], x.ndim)
     if 0 in shape:
-        return np.empty(shape, x.dtype)  # type: ignore[arg-type]
-    return x[index] if x.ndim else np.broadcast_to(x, shape).copy()  # type: ignore[arg-type]
+        return np.empty(shape, x.dtype)
+    return x[index] if x.ndim else np.broadcast_to(x, shape).copy()
 
 
 view = Primitive("view", "structural", evaluate=_view)
