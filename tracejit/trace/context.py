@@ -1,0 +1,166 @@
+"""The state of one trace: where ops go, which user line they come from, which arrays were written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from types import CodeType, FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tracejit.errors import CaptureError
+from tracejit.ir.core import Block, Value
+from tracejit.ir.loc import UNKNOWN, Loc
+from tracejit.ops.builder import Builder
+
+if TYPE_CHECKING:
+    from tracejit.trace.boxes import ArrayTracer
+
+_stack: list[Context] = []
+
+
+def current() -> Context:
+    """The trace in progress (the innermost one when a trace starts another)."""
+    if not _stack:
+        raise CaptureError(
+            "a traced value was used after the function that made it had been traced",
+            hint="do not keep traced values in globals, attributes or containers that outlive the call",
+        )
+    return _stack[-1]
+
+
+def is_tracing() -> bool:
+    """Whether a trace is in progress."""
+    return bool(_stack)
+
+
+class Context:
+    """One trace. ``with context:`` makes it the :func:`current` one.
+
+    Attributes:
+        builder: Appends ops to the innermost block that is open.
+        blocks: The open blocks, outermost first: a value defined in one of them may be used here.
+        writes: One ``(root box, value before)`` per write to an array, in order: the control side rolls writes back and
+            finds out which arrays a loop carries.
+        nonnegative: Values known to be at least 0 that do not show it by how they are computed (loop counters,
+            dimensions).
+        capture_array: Turns a concrete array met while tracing into a box (a hidden input); None: into a constant.
+        inputs: Whatever the control side keeps about the program's inputs.
+    """
+
+    def __init__(self, block: Block) -> None:
+        self.builder = Builder(block)
+        self.blocks: list[Block] = [block]
+        self.writes: list[tuple[ArrayTracer, Value]] = []
+        self.nonnegative: set[Value] = set()
+        self.capture_array: Callable[[np.ndarray[Any, Any]], ArrayTracer] | None = None
+        self.inputs: Any = None
+        self.index_values: dict[Any, tuple[Value, Block | None, int]] = {}  # see trace.dims
+        self.forms: dict[Value, Any] = {}  # see trace.dims
+        self._user_codes: dict[int, CodeType] = {}
+        self._positions: dict[int, list[tuple[int | None, int | None, int | None, int | None]]] = {}
+        self._locs: dict[tuple[int, int, int], Loc] = {}
+        self._frame: FrameType | None = None
+        self._callers: Loc | None = None
+
+    # --- being current
+    def __enter__(self) -> Context:
+        _stack.append(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        popped = _stack.pop()
+        assert popped is self
+        self._frame = None
+
+    # --- blocks
+    def region(self, block: Block) -> Region:
+        """``with ctx.region(block):`` ops go to the end of ``block``, which lies inside the block open now."""
+        return Region(self, block)
+
+    def at(self) -> Builder:
+        """The builder, set to the user's current line: every operation of the user starts with this."""
+        self.builder.loc = self.here()
+        return self.builder
+
+    def emit(
+        self,
+        primitive: Any,
+        operands: Sequence[Value],
+        types: Sequence[Any] | None = None,
+        attrs: dict[str, Any] | None = None,
+        regions: Sequence[Block] = (),
+    ) -> list[Value]:
+        """``builder.emit`` at the user's current line."""
+        return self.at().emit(primitive, operands, types, attrs, regions)
+
+    def is_available(self, value: Value) -> bool:
+        """Whether ``value`` may be used at the end of the open block (not inside a closed region, nor erased)."""
+        block = value.block
+        return block is not None and any(b is block for b in self.blocks)
+
+    # --- places
+    def add_user_code(self, code: CodeType) -> None:
+        """Frames that run ``code`` are the user's."""
+        self._user_codes[id(code)] = code
+
+    def is_user_code(self, code: CodeType) -> bool:
+        return id(code) in self._user_codes
+
+    def here(self) -> Loc:
+        """Where the user's program is: the innermost user frame, and how it was called."""
+        codes = self._user_codes
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and id(frame.f_code) not in codes:
+            frame = frame.f_back
+        if frame is None:
+            return UNKNOWN
+        if frame is not self._frame:
+            # callers of a live frame do not move on, so their places are found once per frame
+            self._frame = frame
+            self._callers = self._caller(frame)
+        return self._loc(frame, self._callers)
+
+    def _caller(self, frame: FrameType) -> Loc | None:
+        outer = frame.f_back
+        while outer is not None and id(outer.f_code) not in self._user_codes:
+            outer = outer.f_back
+        return None if outer is None else self._loc(outer, self._caller(outer))
+
+    def _loc(self, frame: FrameType, caller: Loc | None) -> Loc:
+        code = frame.f_code
+        key = (id(code), frame.f_lasti, id(caller))
+        loc = self._locs.get(key)
+        if loc is None:
+            positions = self._positions.get(id(code))
+            if positions is None:
+                positions = self._positions[id(code)] = list(code.co_positions())
+            line, end_line, column, end_column = positions[frame.f_lasti // 2]
+            if line is None:
+                line = frame.f_lineno
+            if end_line != line:
+                end_column = None
+            loc = Loc(code.co_filename, line or code.co_firstlineno, column, end_column, code.co_qualname, caller)
+            self._locs[key] = loc
+        return loc
+
+
+class Region:
+    """The context manager of :meth:`Context.region`."""
+
+    __slots__ = ("block", "context")
+
+    def __init__(self, context: Context, block: Block) -> None:
+        self.context = context
+        self.block = block
+
+    def __enter__(self) -> Block:
+        self.context.blocks.append(self.block)
+        self.context.builder.block = self.block
+        return self.block
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        popped = self.context.blocks.pop()
+        assert popped is self.block
+        self.context.builder.block = self.context.blocks[-1]
