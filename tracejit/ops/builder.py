@@ -23,6 +23,7 @@ class Builder:
     def __init__(self, block: Block, loc: Loc = UNKNOWN) -> None:
         self.block = block
         self.loc = loc
+        self._constants: dict[tuple[Block, np.dtype[Any], Any], tuple[Op, int]] = {}
 
     def emit(
         self,
@@ -52,12 +53,22 @@ class Builder:
             value = np.array(value, dtype)
             value.flags.writeable = False
             return self.emit(structural.const, (), (ArrayType(dtype, value.shape),), {"value": value})[0]
-        item = dtype.type(value).item()
-        return self.emit(structural.const, (), (ArrayType(dtype),), {"value": item})[0]
+        return self._scalar(dtype.type(value).item(), dtype)
 
     def index(self, dim: Dim) -> Value:
         """A dimension as an index value."""
-        return self.emit(structural.const, (), (INDEX,), {"value": dim})[0] if isinstance(dim, int) else dim
+        return self._scalar(dim, INDEX.dtype) if isinstance(dim, int) else dim
+
+    def _scalar(self, item: bool | int | float | complex, dtype: np.dtype[Any]) -> Value:
+        block = self.block
+        key = (block, dtype, item if isinstance(item, int) else repr(item))  # repr tells -0.0 from 0.0
+        op, position = self._constants.get(key, (None, 0))
+        # the op may have been erased or moved since
+        if op is None or position >= len(block.ops) or block.ops[position] is not op:
+            op = Op(structural.const, (), (ArrayType(dtype),), {"value": item}, (), self.loc)
+            self._constants[key] = (op, len(block.ops))
+            block.append(op)
+        return op.results[0]
 
     def cast(self, x: Value, dtype: np.dtype[Any]) -> Value:
         """``x`` as ``dtype``; ``x`` itself when it is that already."""
