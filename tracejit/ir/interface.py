@@ -90,6 +90,7 @@ class ArrayInput:
             under one symbol must be equal.
         layout: ``"C"`` or ``"F"`` contiguous, or ``"strided"``: any strides that are multiples of the item size.
         written: The program writes into it (so it must be writeable).
+        readonly: The program relies on the array being read-only (a write to it raises).
     """
 
     source: Source
@@ -97,6 +98,7 @@ class ArrayInput:
     shape: tuple[int | str, ...]
     layout: Layout
     written: bool = False
+    readonly: bool = False
 
 
 @dataclass(frozen=True, eq=False)
