@@ -185,6 +185,19 @@ class OutView:
     starts: tuple[int | OutIndex, ...]
     pairs: tuple[tuple[int, int], ...]
     steps: tuple[int | OutIndex, ...]
+    writeable: bool = True
+
+
+@dataclass(frozen=True)
+class OutChoice:
+    """Option number ``selector`` (the index of an i64 output) of ``options``: what differs in more than a number from path to
+    path, such as which of two arguments it is, a str or another, None or a tuple.
+
+    Outputs that belong to the other options exist and may be released, but their contents mean nothing.
+    """
+
+    selector: int
+    options: tuple[Output, ...]
 
 
 @dataclass(frozen=True)
@@ -219,7 +232,7 @@ class OutTree:
     make: Any = None
 
 
-Output: TypeAlias = OutScalar | OutArray | OutInput | OutView | OutStatic | OutSource | OutTree
+Output: TypeAlias = OutScalar | OutArray | OutInput | OutView | OutChoice | OutStatic | OutSource | OutTree
 
 
 @dataclass
