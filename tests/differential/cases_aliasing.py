@@ -256,12 +256,12 @@ def value_taken_before_a_write(x):
 
 @case(lambda rng: each(rand(rng, (2, 3)), fortran(rand(rng, (2, 3)))))
 def views_made_by_functions(a):
-    return np.transpose(a), np.reshape(a, (3, 2)), np.ravel(a), a[None], np.expand_dims(a, 0), np.squeeze(a[None])
+    return np.transpose(a), np.reshape(a, (3, 2)), a.ravel(), a[None]
 
 
 @case(lambda rng: each(rand(rng, 4), rand(rng, (2, 2))))
 def conversions_that_return_their_argument(x):
-    return np.asarray(x), np.ascontiguousarray(x), x.astype(float, copy=False), x.reshape(x.shape)
+    return np.asarray(x), x.astype(float, copy=False), x.reshape(x.shape)
 
 
 @case(lambda rng: each(rand(rng, 4), rand(rng, (3, 2))))

@@ -168,20 +168,6 @@ def in_place_on_edge_values(x):
     return x
 
 
-@case(lambda rng: each(rand(rng, (3, 4)), fortran(rand(rng, (3, 4))), rand(rng, (0, 4)), rand(rng, 5)))
-def fill_method(x):
-    x.fill(2.5)
-    return None
-
-
-@case(lambda rng: each(rand(rng, 5), rand(rng, (3, 3))))
-def copyto_function(x):
-    y = np.zeros_like(x)
-    np.copyto(y, x)
-    np.copyto(x, 1.0)
-    return y
-
-
 @case(lambda rng: each(*layouts(rand(rng, (3, 4)))))
 def in_place_in_every_layout(a):
     for i in range(a.shape[0]):

@@ -88,17 +88,17 @@ def check(
     rules = rules or Rules()
     options = jit_options or {}
     compiled = jit(fn, **options)
-    count = len(make_args(np.random.default_rng(SEED)))
+    count = count_calls(make_args)
     order = [*range(count), 0] if count > 1 else [0, 0]
     for turn, index in enumerate(order):
         if fresh and turn:
             compiled = jit(fn, **options)
-        want = observe(fn, _call(make_args, index), fn)
-        got = observe(compiled, _call(make_args, index), fn)
+        want = observe(fn, make_call(make_args, index), fn)
+        got = observe(compiled, make_call(make_args, index), fn)
         differences = compare_outcomes(want, got, rules)
         if differences:
             again = " (again)" if turn >= count else ""
-            shown = describe_call(_call(make_args, index))
+            shown = describe_call(make_call(make_args, index))
             raise Difference(_report(name or fn.__name__, f"input {index}{again}: {shown}", differences))
 
 
@@ -222,8 +222,15 @@ def _short(value: Any) -> str:
     return text if len(text) < 160 else text[:160] + "..."
 
 
-def _call(make_args: Callable[[np.random.Generator], Sequence[Any]], index: int) -> Call:
-    item = make_args(np.random.default_rng(SEED))[index]
+def count_calls(make_args: Callable[[np.random.Generator], Sequence[Any]]) -> int:
+    """How many calls the inputs of a case are."""
+    with np.errstate(all="ignore"):
+        return len(make_args(np.random.default_rng(SEED)))
+
+
+def make_call(make_args: Callable[[np.random.Generator], Sequence[Any]], index: int) -> Call:
+    with np.errstate(all="ignore"):
+        item = make_args(np.random.default_rng(SEED))[index]
     return item if isinstance(item, Call) else Call(*item)
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from .compare import Policy
 from .harness import Rules, check, check_scenario
 
+UNSUPPORTED = (NotImplementedError, TypeError)  # what stands in for NumPy functions that are not compiled yet
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from .harness import SEED, Call, identity_jit, observe
+from .harness import Call, count_calls, identity_jit, make_call, observe
 from .registry import CASES, Case, load
 
 CORPUS = load()
@@ -39,9 +38,8 @@ def _undeclared(program: Case) -> list[str]:
     if program.inputs is None:
         error = observe(program.fn, Call(identity_jit), program.fn).error
         return [f"{program.name}: the scenario itself raises {error!r}"] if error is not None else []
-    for index in range(len(program.inputs(np.random.default_rng(SEED)))):
-        item = program.inputs(np.random.default_rng(SEED))[index]
-        outcome = observe(program.fn, item if isinstance(item, Call) else Call(*item), program.fn)
+    for index in range(count_calls(program.inputs)):
+        outcome = observe(program.fn, make_call(program.inputs, index), program.fn)
         if outcome.error is not None:
             seen.append(outcome.error)
             if not isinstance(outcome.error, program.raises):
