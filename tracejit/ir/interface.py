@@ -120,8 +120,8 @@ class Guard:
     """A condition on the object at ``source``.
 
     ``"is"``: it is ``value`` itself; ``"equal"``: its type is ``type(value)`` and it equals ``value`` bit for bit (int, float,
-    complex, bool, str, bytes, None, dtype and tuples of those); ``"container"``: it is an exact tuple or list with
-    ``len(value)`` items, or an exact dict with the keys ``value`` in that order; ``"type"``: its exact type is ``value``.
+    complex, bool, str, bytes, None, dtype and tuples of those); ``"container"``: its exact type is that of ``value``, a tuple or
+    list with as many items, or a dict with the same keys in the same order; ``"type"``: its exact type is ``value``.
     """
 
     source: Source
