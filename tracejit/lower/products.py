@@ -1,0 +1,103 @@
+"""Matrix products: BLAS for large float matrices, a loop nest for small ones and for the dtypes BLAS does not know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracejit.ir.core import Value
+from tracejit.ir.types import ArrayType
+from tracejit.lower.storage import Index, Nest, Storage
+from tracejit.ops import elementwise, loop
+
+if TYPE_CHECKING:
+    from tracejit.lower.kernels import Kernel
+
+SMALL = 16 * 16 * 16
+"""Products with at most this many multiplications, known while compiling, are written out as loops."""
+
+
+def matmul(kernel: Kernel) -> None:
+    """Lower the root ``matmul`` of a fusion."""
+    low = kernel.low
+    a, b = (_operand(kernel, v) for v in kernel.root.operands)
+    result = kernel.fusion.results[0]
+    nest = Nest(low.builder)
+    target = nest.alloc(result.dtype, [low.dim(d) for d in result.shape])
+    low.bind(result, target)
+    m, k = a.shape[-2:]
+    n = b.shape[-1]
+    sizes = [d for d in (m, n, k) if isinstance(d, int)]
+    small = len(sizes) == 3 and sizes[0] * sizes[1] * sizes[2] <= SMALL
+    if result.dtype.kind not in "fc" or result.dtype.itemsize == 2 or small or len(a.shape) > 2:
+        _loops(nest, target, a, b, result.type.dtype)
+        return
+    a, transpose_a, lda = _leading(kernel, a)
+    b, transpose_b, ldb = _leading(kernel, b)
+    nest = Nest(low.builder)
+    operands = [target.buffer, a.buffer, b.buffer, *(nest.value(d) for d in (m, n, k, lda, ldb))]
+    low.builder.emit(loop.gemm, operands, (), {"transpose_a": transpose_a, "transpose_b": transpose_b})
+    for storage, v in ((a, kernel.root.operands[0]), (b, kernel.root.operands[1])):
+        if storage in low.temporaries:
+            low.free(storage)
+        assert v.rank == 2
+
+
+def _operand(kernel: Kernel, v: Value) -> Storage:
+    """The storage of an operand; a view of a stored matrix is a storage with other strides."""
+    op = v.op
+    if op is None or op not in kernel.inlined:
+        return kernel.low.storage(v)
+    base = kernel.low.storage(op.operands[0])
+    nest = Nest(kernel.low.builder)
+    elements = kernel.elements(nest)
+    rest = [elements.index_of(s) for s in op.operands[1:]]
+    x = op.operands[0]
+    offset = nest.linear(base, rest[: x.rank])
+    strides: list[Index] = [0] * v.rank
+    for (axis, j), step in zip(op.attrs["pairs"], rest[x.rank :], strict=True):
+        strides[j] = nest.add(strides[j], nest.mul(base.strides[axis], step))
+    buffer = base.buffer
+    if not (isinstance(offset, int) and offset == 0):
+        buffer = nest.emit(loop.offset, (buffer, nest.value(offset)))
+    shape = elements.shape(v)
+    return Storage(buffer, shape, tuple(strides), c_order=tuple(strides) == nest.c_strides(shape), foreign=True)
+
+
+def _leading(kernel: Kernel, x: Storage) -> tuple[Storage, bool, Index]:
+    """``(storage, transposed, distance between stored rows)`` that BLAS can read; copies when neither axis is contiguous."""
+    rows, columns = x.strides
+    if columns == 1 and _at_least(rows, x.shape[1], x.c_order):
+        return x, False, rows
+    if rows == 1 and _at_least(columns, x.shape[0], True):
+        return x, True, columns
+    low = kernel.low
+    copy = low.copy(x, x.buffer.dtype)
+    low.temporaries.add(copy)
+    return copy, False, x.shape[1]
+
+
+def _at_least(stride: Index, length: Index, known: bool) -> bool:
+    # BLAS wants the distance between rows to be at least a row, which broadcast and reversed views are not
+    if isinstance(stride, int) and isinstance(length, int):
+        return stride >= max(length, 1)
+    return known
+
+
+def _loops(nest: Nest, target: Storage, a: Storage, b: Storage, dtype: object) -> None:
+    """``c[i, :] += a[i, k] * b[k, :]``: the innermost loop runs along rows of ``b`` and ``c``."""
+    zero = nest.const(ArrayType(target.buffer.dtype).dtype.type(0).item(), ArrayType(target.buffer.dtype))
+    (i,) = nest.open(nest.product(target.shape), vector=True)
+    nest.store(target.buffer, i, zero)
+    nest.close()
+    batch: list[Index] = [nest.open(d)[0] for d in target.shape[:-2]]
+    (row,) = nest.open(target.shape[-2])
+    (inner,) = nest.open(a.shape[-1])
+    (column,) = nest.open(target.shape[-1], vector=True)
+    left = nest.load(a.buffer, nest.linear(a, [*batch, row, inner]))
+    right = nest.load(b.buffer, nest.linear(b, [*batch, inner, column]))
+    at = nest.linear(target, [*batch, row, column])
+    product = nest.emit(elementwise.mul, (left, right))
+    total = nest.emit(elementwise.add, (nest.load(target.buffer, at, innermost=True), product), innermost=True)
+    nest.store(target.buffer, at, total)
+    while nest.depth:
+        nest.close()
