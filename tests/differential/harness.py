@@ -116,8 +116,8 @@ def observe(fn: Callable[..., Any], call: Call, user: Callable[..., Any]) -> Out
     """Call `fn` and record everything; `user` is the function whose file counts as the user's."""
     outcome = Outcome(call, list(leaves((call.args, call.kwargs))))
     stdout = io.StringIO()
-    with contextlib.redirect_stdout(stdout), warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
+    silence = warnings.catch_warnings(action="ignore")
+    with contextlib.redirect_stdout(stdout), silence, np.errstate(all="ignore"):
         try:
             outcome.result = fn(*call.args, **call.kwargs)
         except (Exception, KeyboardInterrupt) as error:
@@ -224,12 +224,12 @@ def _short(value: Any) -> str:
 
 def count_calls(make_args: Callable[[np.random.Generator], Sequence[Any]]) -> int:
     """How many calls the inputs of a case are."""
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
         return len(make_args(np.random.default_rng(SEED)))
 
 
 def make_call(make_args: Callable[[np.random.Generator], Sequence[Any]], index: int) -> Call:
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
         item = make_args(np.random.default_rng(SEED))[index]
     return item if isinstance(item, Call) else Call(*item)
 

@@ -10,10 +10,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tracejit.errors import TracejitError, UnsupportedError
+
 from .compare import Policy
 from .harness import Rules, check, check_scenario
 
-UNSUPPORTED = (NotImplementedError, TypeError)  # what stands in for NumPy functions that are not compiled yet
+UNSUPPORTED = (UnsupportedError,)  # stands in for NumPy functions that are not compiled yet
+REFUSED = (TypeError, TracejitError)  # a clear "no"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
