@@ -1,6 +1,7 @@
 """The command `tracejit`."""
 
 import sys
+from contextlib import nullcontext
 from statistics import median
 from typing import cast, get_args
 
@@ -8,6 +9,9 @@ import click
 
 from tracejit.demos import PROGRAMS, Size, program
 from tracejit.demos.comparison import Comparison, compare
+
+#: From this width of the terminal on, the table has room for descriptions.
+WIDE = 110
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,12 +47,12 @@ def cells(comparison: Comparison) -> list[str]:
     speedup = comparison.speedup
     return [
         comparison.program.name,
-        comparison.program.description,
         verdict(comparison),
         duration(comparison.first_call),
         duration(comparison.plain),
         duration(comparison.compiled),
         "–" if speedup is None else f"{speedup:.3g}×" if speedup < 1000 else f"{speedup:,.0f}×",
+        comparison.program.description,
     ]
 
 
@@ -78,17 +82,21 @@ def demo(names: tuple[str, ...], size: str, seed: int) -> None:
     console = Console()
     table = Table()
     table.add_column("program", no_wrap=True)
-    table.add_column("what it computes")
     table.add_column("same answer", no_wrap=True)
     for heading in ("first call", "NumPy", "tracejit", "faster"):
         table.add_column(heading, justify="right", no_wrap=True)
+    if console.width >= WIDE:
+        table.add_column("what it computes")
     comparisons = []
-    with Live(table, console=console, vertical_overflow="visible"):
+    # Where nothing can be drawn over, such as a log, the table is printed once it is whole.
+    with Live(table, console=console, vertical_overflow="visible") if console.is_terminal else nullcontext():
         for chosen_program in chosen:
             comparison = compare(chosen_program, jit, cast(Size, size), seed)
             comparisons.append(comparison)
             style = None if comparison.equal else "bold red"
-            table.add_row(*cells(comparison), style=style)
+            table.add_row(*cells(comparison)[: len(table.columns)], style=style)
+    if not console.is_terminal:
+        console.print(table)
 
     for comparison in comparisons:
         if comparison.error is not None:
