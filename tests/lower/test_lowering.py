@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+
 from tracejit.ir.core import Block, Function, Value
 from tracejit.ir.types import FLOAT64, INDEX, INT64, ArrayType
-from tracejit.lower import fuse, loops, ownership, stack
+from tracejit.lower import allocations, fuse, loops, ownership
 from tracejit.ops import control, elementwise, reduction
 from tracejit.ops.builder import Builder
 from tracejit.ops.interpret import interpret
@@ -30,7 +31,7 @@ def program(
 def lower(function: Function, layouts: Sequence[loops.Layout | None]) -> loops.Lowered:
     fuse.run(function)
     lowered = loops.lower(function, ownership.plan(function), layouts)
-    stack.run(lowered.function)
+    allocations.run(lowered.function)
     return lowered
 
 

@@ -11,6 +11,7 @@ import pytest
 from tests.lower.test_lowering import agree, branch, loop_over, program
 from tracejit.ir.core import Function, Value
 from tracejit.ir.types import BOOL, FLOAT64, INDEX, ArrayType
+from tracejit.lower import allocations
 from tracejit.ops import elementwise, reduction
 from tracejit.ops.builder import Builder
 
@@ -96,8 +97,10 @@ class Generator:
         return b.apply(elementwise.mul, z, b.fill(b.const(0.5, FLOAT64), (N,))) if r.random() < 0.5 else z
 
 
+@pytest.mark.parametrize("largest", [0, allocations.LARGEST])
 @pytest.mark.parametrize("block", range(10))
-def test_random_programs(block: int) -> None:
+def test_random_programs(block: int, largest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allocations, "LARGEST", largest)
     for seed in range(block * COUNT // 10, (block + 1) * COUNT // 10):
         function = Generator(seed).function()
         data = np.random.default_rng(seed)

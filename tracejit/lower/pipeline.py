@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tracejit.ir.core import Function
-from tracejit.lower import checks, dce, fuse, hoist, loops, ownership, share, simplify, stack
+from tracejit.lower import allocations, checks, dce, fuse, hoist, loops, ownership, share, simplify
 from tracejit.lower.loops import Layout, Lowered
 
 Pass = Callable[[Function], object]
@@ -47,7 +47,7 @@ def lower(function: Function, layouts: Sequence[Layout | None], observe: Observe
     lowered = loops.lower(function, ownership.plan(function), layouts)
     if observe is not None:
         observe("loops", time.perf_counter() - start, lowered.function)
-    _run((("stack", stack.run),), lowered.function, observe)
+    _run((("allocations", allocations.run),), lowered.function, observe)
     return lowered
 
 
