@@ -316,9 +316,9 @@ def test_scatter_and_concat() -> None:
     agree(program([VECTOR, ArrayType(INT64, (3,))], build), rng.random(6), np.array([4, 0, 4]))
 
 
-@pytest.mark.parametrize("m", [2, 20])
+@pytest.mark.parametrize(("m", "n"), [(2, 9), (20, 9), (1, 200), (200, 1)])
 @pytest.mark.parametrize("transposed", [True, False])
-def test_products(m: int, transposed: bool) -> None:
+def test_products(m: int, n: int, transposed: bool) -> None:
     def build(b: Builder, x: Value, y: Value) -> list[Value]:
         left = b.transpose(x, (1, 0)) if transposed else x
         from tracejit.ops import structural
@@ -326,9 +326,9 @@ def test_products(m: int, transposed: bool) -> None:
         return [b.apply(structural.matmul, left, y)]
 
     x = rng.integers(-3, 3, (30, m) if transposed else (m, 30)).astype(float)
-    y = rng.integers(-3, 3, (30, 9)).astype(float)
+    y = rng.integers(-3, 3, (30, n)).astype(float)
     lowered = agree(program([ArrayType(FLOAT64, x.shape), ArrayType(FLOAT64, y.shape)], build), x, y)
-    assert ops_named(lowered, "gemm") == (1 if m == 20 else 0)
+    assert ops_named(lowered, "gemm") == (1 if m == 20 or (n == 1 and transposed) else 0)
 
 
 def test_reshape_shares_memory_when_it_can() -> None:

@@ -44,6 +44,11 @@ def identity_of(reduction: str, dtype: np.dtype[Any]) -> Any:
     return complex(infinite, infinite) if dtype.kind == "c" else infinite
 
 
+def is_long(d: Index) -> bool:
+    """Whether a loop is worth vectors: shorter ones are unrolled by the machine-code optimiser."""
+    return not isinstance(d, int) or d >= 8
+
+
 class Kernel:
     """Lowers the root of one fusion (or a bare store); made anew for each."""
 
@@ -112,7 +117,7 @@ class Kernel:
     @staticmethod
     def open_nest(nest: Nest, shape: Sequence[Index]) -> list[Index]:
         """Loops over ``shape`` in C order, the innermost one over independent elements."""
-        return [nest.open(d, vector=k == len(shape) - 1)[0] for k, d in enumerate(shape)]
+        return [nest.open(d, vector=k == len(shape) - 1 and is_long(d))[0] for k, d in enumerate(shape)]
 
     @staticmethod
     def close_nest(nest: Nest) -> None:
@@ -142,7 +147,8 @@ class Kernel:
         if whole and temporary is None and elements.is_flat(v, v.shape):
             self.fill(nest, place, v, elements)
             return
-        index = [nest.open(d, vector=k == len(shape) - 1 and self._distinct())[0] for k, d in enumerate(shape)]
+        last = len(shape) - 1
+        index = [nest.open(d, vector=k == last and is_long(d) and self._distinct())[0] for k, d in enumerate(shape)]
         at = nest.linear(place, elements.view_index(self.root, index, base=1))
         value = elements.at(v, index) if temporary is None else nest.load(temporary.buffer, nest.linear(temporary, index))
         nest.store(place.buffer, at, value)
@@ -357,7 +363,7 @@ class Kernel:
         found: list[Index] = []
         for k, d in enumerate(dims):
             innermost = k == len(dims) - 1
-            i, acc = nest.open(d, carried=(start,), vector=innermost, reductions=(combine.name,))
+            i, acc = nest.open(d, carried=(start,), vector=innermost and is_long(d), reductions=(combine.name,))
             outer.append(acc)
             found.append(i)
         if flat:
@@ -410,7 +416,7 @@ class Kernel:
         elements = self.elements(nest, target)
         last = kept[-1]
         order = [*(k for k in range(x.rank) if k != last), last]
-        index: dict[int, Index] = {k: nest.open(shape[k], vector=k == last)[0] for k in order}
+        index: dict[int, Index] = {k: nest.open(shape[k], vector=k == last and is_long(shape[k]))[0] for k in order}
         value = elements.at(x, [index[k] for k in range(x.rank)])
         at = nest.linear(target, [index[k] for k in kept])
         old = nest.load(target.buffer, at, innermost=True)

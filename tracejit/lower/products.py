@@ -28,8 +28,11 @@ def matmul(kernel: Kernel) -> None:
     n = b.shape[-1]
     sizes = [d for d in (m, n, k) if isinstance(d, int)]
     small = len(sizes) == 3 and sizes[0] * sizes[1] * sizes[2] <= SMALL
-    if result.dtype.kind not in "fc" or result.dtype.itemsize == 2 or small or len(a.shape) > 2:
-        _loops(nest, target, a, b, result.type.dtype)
+    if n == 1 and a.strides[-1] == 1 and b.strides[-2] == 1:
+        _dots(nest, target, a, b)
+        return
+    if result.dtype.kind not in "fc" or result.dtype.itemsize == 2 or small or m == 1 or len(a.shape) > 2:
+        _loops(nest, target, a, b)
         return
     a, transpose_a, lda = _leading(kernel, a)
     b, transpose_b, ldb = _leading(kernel, b)
@@ -83,9 +86,27 @@ def _at_least(stride: Index, length: Index, known: bool) -> bool:
     return known
 
 
-def _loops(nest: Nest, target: Storage, a: Storage, b: Storage, dtype: object) -> None:
+def _zero(nest: Nest, target: Storage) -> Value:
+    dtype = target.buffer.dtype
+    return nest.const(dtype.type(0).item(), ArrayType(dtype))
+
+
+def _dots(nest: Nest, target: Storage, a: Storage, b: Storage) -> None:
+    """A matrix times one column: a reduction per row, along contiguous memory."""
+    index: list[Index] = [nest.open(d)[0] for d in target.shape[:-1]]
+    k, total = nest.open(a.shape[-1], carried=(_zero(nest, target),), vector=True, reductions=("add",))
+    left = nest.load(a.buffer, nest.linear(a, [*index, k]))
+    right = nest.load(b.buffer, nest.linear(b, [*index[:-1], k, 0]))
+    product = nest.emit(elementwise.mul, (left, right))
+    (total,) = nest.close(nest.emit(elementwise.add, (total, product), innermost=True))
+    nest.store(target.buffer, nest.linear(target, [*index, 0]), total)
+    while nest.depth:
+        nest.close()
+
+
+def _loops(nest: Nest, target: Storage, a: Storage, b: Storage) -> None:
     """``c[i, :] += a[i, k] * b[k, :]``: the innermost loop runs along rows of ``b`` and ``c``."""
-    zero = nest.const(ArrayType(target.buffer.dtype).dtype.type(0).item(), ArrayType(target.buffer.dtype))
+    zero = _zero(nest, target)
     (i,) = nest.open(nest.product(target.shape), vector=True)
     nest.store(target.buffer, i, zero)
     nest.close()
