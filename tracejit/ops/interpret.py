@@ -8,7 +8,8 @@ with what the types promise, so that a wrong pass fails here before it crashes i
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,22 +20,20 @@ from tracejit.ops.control import Slot
 from tracejit.ops.primitive import Primitive, as_kind
 
 Array = np.ndarray[Any, Any]
-Library = Mapping[str, Callable[..., Any]]
 
 
 class InterpreterError(Exception):
     """The IR broke a promise that its types or op definitions make (an out-of-bounds view, a wrong shape, ...)."""
 
 
-def interpret(function: Function, arguments: Sequence[Any], library: Library | None = None) -> list[Any]:
-    """Execute ``function`` and return its outputs, one array each (buffers: the one-dimensional arrays themselves).
+def interpret(function: Function, arguments: Sequence[Any]) -> list[Any]:
+    """Execute ``function`` and return its outputs, one array each.
 
     Args:
         function: An array-level or loop-level function.
         arguments: One per parameter. Python scalars become the parameter's dtype; arrays must have it already. Arrays
-            are not changed, except those passed for buffers.
-        library: The routines that ``library_call`` may name, by symbol; each is called as
-            ``routine(*operands, **other attributes)`` and returns its results.
+            are not changed, except those passed for buffers: one-dimensional arrays, or pairs of such an array and the
+            position of the element that the pointer points to.
 
     Raises:
         InterpreterError: The function breaks its own types, or indexes out of bounds.
@@ -42,10 +41,10 @@ def interpret(function: Function, arguments: Sequence[Any], library: Library | N
     """
     if len(arguments) != len(function.params):
         raise TypeError(f"{function.name} takes {len(function.params)} arguments, {len(arguments)} given")
-    run = _Run(library or {})
+    run = _Run()
     values = [run.argument(p, a) for p, a in zip(function.params, arguments)]
     run.bind(function.params, values, None)
-    return run.block(function.body)
+    return [x.data[x.origin :] if isinstance(x, Buffer) else x for x in run.block(function.body)]
 
 
 def evaluate_op(op: Op, operands: Sequence[Array]) -> list[Array]:
@@ -65,20 +64,29 @@ def failure(op: Op, payload: Sequence[Array]) -> BaseException:
     return exception(*(a.format(*items) if isinstance(a, str) else a for a in op.attrs["args"]))
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Buffer:
+    """A pointer: to the element ``origin`` of ``data``."""
+
+    data: Array
+    origin: int = 0
+
+
 class _Run:
     """One execution: the environment and the rules of ops that NumPy does not define."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self) -> None:
         self.env: dict[Value, Any] = {}
-        self.library = library
-        self.freed: dict[int, Array] = {}
+        self.allocated: dict[int, Array] = {}
+        self.freed: set[int] = set()
 
     # --- values and types
     def argument(self, param: Value, argument: Any) -> Any:
         if isinstance(param.type, BufferType):
-            if not isinstance(argument, np.ndarray) or argument.ndim != 1 or argument.dtype != param.dtype:
+            data, origin = argument if isinstance(argument, tuple) else (argument, 0)
+            if not isinstance(data, np.ndarray) or data.ndim != 1 or data.dtype != param.dtype:
                 raise TypeError(f"parameter {param} takes a one-dimensional array of {param.dtype}")
-            return argument
+            return Buffer(data, origin)
         if isinstance(argument, np.ndarray | np.generic):
             if argument.dtype != param.dtype:
                 raise TypeError(f"parameter {param} is given {argument.dtype}")
@@ -159,6 +167,9 @@ class _Run:
             carried = self.block(body)
         return carried
 
+    def run_fusion(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        return self.block(op.regions[0])
+
     # --- effects
     def run_check(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
         if not operands[0]:
@@ -181,70 +192,77 @@ class _Run:
         return [np.array(x, r.dtype) for x, r in zip(results, op.results, strict=True)]
 
     # --- buffers
+    def elements(self, op: Op, buffer: Buffer, first: int, count: int) -> Array:
+        """The elements ``first .. first + count - 1``, which must exist."""
+        at = buffer.origin + first
+        if id(buffer.data) in self.freed:
+            self.fail(op, "the buffer was freed before")
+        if count < 0 or (count and not 0 <= at <= at + count <= len(buffer.data)):
+            self.fail(op, f"{count} elements from {first} of {len(buffer.data)} elements from {-buffer.origin}")
+        return buffer.data[at : at + count]
+
     def run_alloc(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
         count = int(op.attrs["stack"]) if op.attrs.get("stack") is not None else int(operands[0])
         if count < 0:
             self.fail(op, f"{count} elements")
-        buffer = np.empty(count, op.result.dtype)
+        data = np.empty(count, op.result.dtype)
         # what nobody has written yet must not look right by chance
-        buffer.view(np.uint8)[:] = 1 if buffer.dtype == np.bool_ else 0xA5
-        return (buffer,)
+        data.view(np.uint8)[:] = 1 if data.dtype == np.bool_ else 0xA5
+        self.allocated[id(data)] = data
+        return (Buffer(data),)
 
     def run_free(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
-        self.living(op, operands[0])
-        self.freed[id(operands[0])] = operands[0]
+        (buffer,) = operands
+        self.elements(op, buffer, 0, 0)
+        if id(buffer.data) in self.allocated:
+            self.freed.add(id(buffer.data))
         return ()
 
-    def living(self, op: Op, buffer: Array) -> None:
-        if id(buffer) in self.freed:
-            self.fail(op, "the buffer was freed before")
+    def run_constant_buffer(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        data = np.array(op.attrs["value"], op.result.dtype).ravel()
+        data.flags.writeable = False
+        return (Buffer(data),)
 
-    def element(self, op: Op, buffer: Array, index: Any) -> int:
-        self.living(op, buffer)
-        if not 0 <= index < len(buffer):
-            self.fail(op, f"element {index} of {len(buffer)}")
-        return int(index)
+    def run_offset(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        return (Buffer(operands[0].data, operands[0].origin + int(operands[1])),)
+
+    def run_same_buffer(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        a, b = operands
+        return (np.array(a.data is b.data and a.origin == b.origin),)
 
     def run_load(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
-        buffer, index = operands
-        return (np.asarray(buffer[self.element(op, buffer, index)]),)
+        return (self.elements(op, operands[0], int(operands[1]), 1)[0:1].reshape(()).copy(),)
 
     def run_store(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
-        buffer, index, value = operands
-        buffer[self.element(op, buffer, index)] = value
+        self.elements(op, operands[0], int(operands[1]), 1)[0] = operands[2]
         return ()
 
     def run_copy_elements(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
-        target, source, count = operands[0], operands[1], int(operands[2])
-        for buffer in (target, source):
-            self.living(op, buffer)
-            if not 0 <= count <= len(buffer):
-                self.fail(op, f"{count} elements of {len(buffer)}")
-        if count and np.shares_memory(target[:count], source[:count]):
+        target, source = (self.elements(op, buffer, 0, int(operands[2])) for buffer in operands[:2])
+        if np.shares_memory(target, source):
             self.fail(op, "source and target overlap")
-        target[:count] = source[:count]
+        target[:] = source
         return ()
 
     def run_fill_zero(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
-        buffer, count = operands[0], int(operands[1])
-        self.living(op, buffer)
-        if not 0 <= count <= len(buffer):
-            self.fail(op, f"{count} elements of {len(buffer)}")
-        buffer[:count] = 0
+        self.elements(op, operands[0], 0, int(operands[1]))[:] = 0
         return ()
 
-    def run_library_call(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
-        symbol = op.attrs["symbol"]
-        if symbol not in self.library:
-            raise NotImplementedError(f"the interpreter is given no routine {symbol!r}")
-        for x in operands:
-            if isinstance(x, np.ndarray) and x.ndim:
-                self.living(op, x)
-        out = self.library[symbol](*operands, **{k: v for k, v in op.attrs.items() if k != "symbol"})
-        if not op.results:
-            return ()
-        results = out if isinstance(out, tuple) else (out,)
-        return [np.asarray(x, r.dtype) for x, r in zip(results, op.results, strict=True)]
+    def run_gemm(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        m, n, k, lda, ldb = (int(v) for v in operands[3:])
+        sides = []
+        for buffer, rows, columns, distance, transposed in (
+            (operands[1], m, k, lda, op.attrs.get("transpose_a")),
+            (operands[2], k, n, ldb, op.attrs.get("transpose_b")),
+        ):
+            if transposed:
+                rows, columns = columns, rows
+            whole = self.elements(op, buffer, 0, (rows - 1) * distance + columns if rows and columns else 0)
+            matrix = np.array([whole[r * distance : r * distance + columns] for r in range(rows)], whole.dtype)
+            matrix = matrix.reshape(rows, columns)
+            sides.append(matrix.T if transposed else matrix)
+        self.elements(op, operands[0], 0, m * n)[:] = (sides[0] @ sides[1]).ravel()
+        return ()
 
     # --- promises of indexing ops: NumPy would wrap negative indices around
     def check_view(self, op: Op, operands: Sequence[Any], shape: tuple[Dim, ...]) -> None:
@@ -286,13 +304,17 @@ _RULES: dict[str, Callable[[_Run, Op, Sequence[Any]], Sequence[Any]]] = {
     "check": _Run.run_check,
     "print": _Run.run_print,
     "callback": _Run.run_callback,
+    "fusion": _Run.run_fusion,
     "alloc": _Run.run_alloc,
     "free": _Run.run_free,
+    "constant_buffer": _Run.run_constant_buffer,
+    "offset": _Run.run_offset,
+    "same_buffer": _Run.run_same_buffer,
     "load": _Run.run_load,
     "store": _Run.run_store,
     "copy_elements": _Run.run_copy_elements,
     "fill_zero": _Run.run_fill_zero,
-    "library_call": _Run.run_library_call,
+    "gemm": _Run.run_gemm,
 }
 """Ops without a NumPy meaning of their own."""
 

@@ -144,8 +144,6 @@ def _strided(base: Value, part: Type, rest: Sequence[Value], op: Op) -> str | No
         return "starts and steps are i64 scalars"
     if any(not (0 <= k < base.rank and 0 <= j < part.rank) for k, j in pairs):
         return f"pairs {pairs} name axes that do not exist"
-    if len({j for _, j in pairs}) != len(pairs):
-        return f"pairs {pairs} feed a result axis twice"
     return None if part.dtype == base.dtype else "the dtypes differ"
 
 
@@ -265,6 +263,12 @@ def _if(op: Op) -> str | None:
     return None
 
 
+def _fusion(op: Op) -> str | None:
+    if op.operands or len(op.regions) != 1:
+        return "no operands and one region are expected"
+    return _region(op.regions[0], (), (), ()) or _passed(op.regions[0].yields, op.results, "yielded")
+
+
 def _while(op: Op) -> str | None:
     if len(op.regions) != 2:
         return "two regions are expected"
@@ -328,6 +332,25 @@ def _buffer_op(count: int, value: bool = False) -> Rule:
     return rule
 
 
+def _gemm(op: Op) -> str | None:
+    if len(op.operands) != 8 or not all(isinstance(v.type, BufferType) for v in op.operands[:3]):
+        return "three buffers and five numbers are expected"
+    if len({v.dtype for v in op.operands[:3]}) != 1:
+        return "buffers of one dtype are expected"
+    return None if all(v.type == INDEX for v in op.operands[3:]) else "sizes are i64 scalars"
+
+
+def _same_buffer(op: Op) -> str | None:
+    return None if all(isinstance(v.type, BufferType) for v in op.operands) else "buffers are expected"
+
+
+def _constant_buffer(op: Op) -> str | None:
+    value = op.attrs.get("value")
+    if op.operands or not isinstance(op.result.type, BufferType) or not isinstance(value, np.ndarray):
+        return "an array in the attributes and a buffer as the result are expected"
+    return None if value.dtype == op.result.dtype else "the dtypes differ"
+
+
 def _alloc(op: Op) -> str | None:
     if len(op.results) != 1 or not isinstance(op.result.type, BufferType):
         return "one buffer results"
@@ -349,12 +372,17 @@ _RULES: dict[str, Rule] = {
     "nonzero": _nonzero,
     "matmul": _matmul,
     "if": _if,
+    "fusion": _fusion,
     "while": _while,
     "for": _for,
     "check": _check,
     "print": _print,
     "alloc": _alloc,
     "free": _buffer_op(1),
+    "constant_buffer": _constant_buffer,
+    "offset": _buffer_op(2),
+    "same_buffer": _same_buffer,
+    "gemm": _gemm,
     "load": _buffer_op(2),
     "store": _buffer_op(3, value=True),
     "copy_elements": _buffer_op(3),
