@@ -11,7 +11,8 @@ LARGEST = 2048
 
 
 def run(function: Function) -> None:
-    """Give ``alloc`` the attribute ``stack``, or move it with its ``free`` around the loop, where its life ends in its block."""
+    """Give ``alloc`` the attribute ``stack``, or move it with its ``free`` around the loop, where its life ends in
+    its block."""
     _block(function.body)
 
 

@@ -79,7 +79,8 @@ class Elements:
         return self.nest.load(place.buffer, at, innermost=same)
 
     def view_index(self, op: Op, index: Sequence[Index], base: int = 0) -> list[Index]:
-        """The index into the base of a ``view`` or ``update`` (whose starts follow operand ``base``) for result index ``index``."""
+        """The index into the base of a ``view`` or ``update`` (whose starts follow operand ``base``) for result
+        index ``index``."""
         x = op.operands[0]
         rest = [self.index_of(s) for s in op.operands[base + 1 :]]
         terms: list[list[Index]] = [[s] for s in rest[: x.rank]]

@@ -1,10 +1,12 @@
 """Fusion: decide which arrays are stored, and group the ops that compute each of them into one ``fusion`` op.
 
-Every array-level op that makes an array is either a *root*, whose result is stored in memory by one loop nest, or it is *inlined*: its
-elements are computed inside the nests of its consumers. The body of a ``fusion`` holds the inlined ops and, last, the root.
+Every array-level op that makes an array is either a *root*, whose result is stored in memory by one loop nest, or it
+is *inlined*: its elements are computed inside the nests of its consumers. The body of a ``fusion`` holds the inlined
+ops and, last, the root.
 
-An op is inlined when that costs no work twice: all its consumers belong to one group and read it at the same index, or it is
-so cheap that computing it again is cheaper than a trip through memory. It is not inlined past a write to an array it reads.
+An op is inlined when that costs no work twice: all its consumers belong to one group and read it at the same index,
+or it is so cheap that computing it again is cheaper than a trip through memory. It is not inlined past a write to an
+array it reads.
 """
 
 from __future__ import annotations
@@ -34,12 +36,13 @@ def writes_base(op: Op) -> bool:
 
 
 def is_alias_reshape(op: Op) -> bool:
-    """Whether a ``reshape`` only renames a stored array, which is the case when something stores into it or carries it."""
+    """Whether a ``reshape`` only renames a stored array, which is the case when something stores into it or carries
+    it."""
     if op.primitive is not structural.reshape:
         return False
     return any(
-        (writes_base(u) and u.operands[0] is op.results[0]) or u.regions or u.primitive.terminator or u.name == "reshape"
-        for u in op.results[0].users
+        (writes_base(u) and u.operands[0] is op.results[0]) or u.regions or u.primitive.terminator or u.name ==
+        "reshape" for u in op.results[0].users
     )
 
 
@@ -189,7 +192,8 @@ def _inlining(
         for k in positions:
             moves = user.name in ("view", "reshape", "gather", "scatter", "concat")
             for root, index in contexts[user]:
-                reached.add((root, (index, user, k if user.name in ("gather", "scatter", "concat") else 0) if moves else index))
+                reached.add((root, (index, user, k if user.name in ("gather", "scatter", "concat") else 0) if moves
+                else index))
         if _repeats_outer(user) and facts.cost[value] > 2:
             return None
     if len(reached) > 1 and facts.cost[value] * (len(reached) - 1) > CHEAP:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracejit.ir.core import Op, Value
+from tracejit.ir.core import Block, Op, Value
 from tracejit.ir.types import INDEX, ArrayType
 from tracejit.lower.elements import Elements
 from tracejit.lower.storage import Index, Nest, Storage
-from tracejit.ops import elementwise, loop
+from tracejit.ops import control, elementwise, loop
 from tracejit.ops.primitive import Primitive
 
 if TYPE_CHECKING:
@@ -150,7 +150,10 @@ class Kernel:
         last = len(shape) - 1
         index = [nest.open(d, vector=k == last and is_long(d) and self._distinct())[0] for k, d in enumerate(shape)]
         at = nest.linear(place, elements.view_index(self.root, index, base=1))
-        value = elements.at(v, index) if temporary is None else nest.load(temporary.buffer, nest.linear(temporary, index))
+        if temporary is None:
+            value = elements.at(v, index)
+        else:
+            value = nest.load(temporary.buffer, nest.linear(temporary, index))
         nest.store(place.buffer, at, value)
         self.close_nest(nest)
 
@@ -192,8 +195,9 @@ class Kernel:
         if op.name == "view":
             same = op.operands[1:] == root.operands[2:] or _equal_constants(op.operands[1:], root.operands[2:])
             return op.attrs["pairs"] == root.attrs["pairs"] and same and self._at_own_index(op.results[0], value)
-        whole = self._covers(root.operands[0], value)
-        return getattr(op.primitive, "family", "") == "elementwise" and whole and self._at_own_index(op.results[0], value)
+        if getattr(op.primitive, "family", "") != "elementwise" or not self._covers(root.operands[0], value):
+            return False
+        return self._at_own_index(op.results[0], value)
 
     def _at_own_index(self, v: Value, value: Value) -> bool:
         """Whether ``v`` reaches ``value`` through elementwise ops only."""
@@ -275,25 +279,21 @@ class Kernel:
         for v, t in zip(lists, targets, strict=True):
             self.low.bind(v, t)
         elements = self.elements(nest)
-        # the write position is carried through all loops; storing always and advancing on a hit avoids a branch,
-        # and never stores past the end because the last hit is the last to advance
+        # the write position is carried through all loops
         at: Value = nest.const(0, INDEX)
         index: list[Index] = []
         for d in shape:
             i, at = nest.open(d, carried=(at,))
             index.append(i)
         hit = elements.at(mask, index)
-        self._append(nest, targets, hit, at, index, count)
+        self._append(nest, targets, hit, at, index)
         step = nest.emit(elementwise.cast, (hit,), (INDEX,), innermost=True)
         at = nest.emit(elementwise.add, (at, step), innermost=True)
         while nest.depth:
             (at,) = nest.close(at)
 
     @staticmethod
-    def _append(nest: Nest, targets: Sequence[Storage], hit: Value, at: Value, index: Sequence[Index], count: Value) -> None:
-        from tracejit.ir.core import Block
-        from tracejit.ops import control
-
+    def _append(nest: Nest, targets: Sequence[Storage], hit: Value, at: Value, index: Sequence[Index]) -> None:
         then, other = Block(), Block()
         for t, i in zip(targets, index, strict=True):
             then.append(Op(loop.store, (t.buffer, at, nest.value(i)), (), None, (), nest.builder.loc))

@@ -1,4 +1,5 @@
-"""From a fused array-level function and its ownership plan to the loop level: every array becomes a buffer and index arithmetic."""
+"""From a fused array-level function and its ownership plan to the loop level: every array becomes a buffer and index
+arithmetic."""
 
 from __future__ import annotations
 
@@ -26,9 +27,10 @@ class Returned:
 
     Args:
         output: Its position among the array-level outputs.
-        position: Where it stands among the operands of ``return`` (a scalar, or a buffer followed by its run-time dimensions).
-        dtype: Element type.
-        shape: Dimensions; None for a scalar. A run-time dimension is given by its position among the operands, as ``("at", k)``.
+        position: Where it stands among the operands of ``return`` (a scalar, or a buffer followed by its run-time
+        dimensions). dtype: Element type.
+        shape: Dimensions; None for a scalar. A run-time dimension is given by its position among the operands, as
+        ``("at", k)``.
     """
 
     output: int
@@ -41,8 +43,8 @@ class Returned:
 class Lowered:
     """A loop-level function and how its parameters and results correspond to the array level.
 
-    ``function`` takes, per array-level parameter, a scalar, or a buffer followed by one stride (in elements) per axis when the layout
-    is ``"strided"``. Outputs that are the final contents of mutated arguments are not returned.
+    ``function`` takes, per array-level parameter, a scalar, or a buffer followed by one stride (in elements) per
+    axis when the layout is ``"strided"``. Outputs that are the final contents of mutated arguments are not returned.
     """
 
     function: Function
@@ -118,7 +120,8 @@ class Lowering:
         Kernel.close_nest(nest)
 
     def base_storage(self, op: Op, x: Value, *, keep: bool) -> Storage:
-        """Where a store into ``x`` writes: the buffer of ``x`` when ``op`` takes it, else a copy (``keep``: of the elements too)."""
+        """Where a store into ``x`` writes: the buffer of ``x`` when ``op`` takes it, else a copy (``keep``: of the
+        elements too)."""
         if (op, 0) in self.plan.takes:
             return self.storage(x)
         return self.copy(self.storage(x), x.dtype) if keep else Nest(self.builder).alloc(x.dtype, self.shape(x))

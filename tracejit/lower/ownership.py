@@ -1,13 +1,15 @@
-"""Who owns which array when: the plan by which stores happen in place, buffers move instead of being copied, and are freed.
+"""Who owns which array when: the plan by which stores happen in place, buffers move instead of being copied, and are
+freed.
 
-Arrays are values; memory is decided here. At each point of a block an array is *owned* (its buffer belongs to this block alone:
-it was made here, or handed over by the enclosing op) or *borrowed* (an argument that is only read, or an array of an outer
-block that is needed again). An op *takes* the buffer of an operand when the operand is owned and this is its last use; then
-a store writes in place, a loop carries the buffer, a branch hands it out. Otherwise it works on a copy.
+Arrays are values; memory is decided here. At each point of a block an array is *owned* (its buffer belongs to this
+block alone: it was made here, or handed over by the enclosing op) or *borrowed* (an argument that is only read, or
+an array of an outer block that is needed again). An op *takes* the buffer of an operand when the operand is owned
+and this is its last use; then a store writes in place, a loop carries the buffer, a branch hands it out. Otherwise
+it works on a copy.
 
-Arrays that the caller sees being written (``meta["mutated"]``) must change where they are: along the chain of values from
-the parameter to its final contents, an older value that is still needed after the store is copied (a *snapshot*), not
-the chain.
+Arrays that the caller sees being written (``meta["mutated"]``) must change where they are: along the chain of values
+from the parameter to its final contents, an older value that is still needed after the store is copied (a
+*snapshot*), not the chain.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ class Plan:
     """What :mod:`tracejit.lower.loops` does about memory.
 
     Attributes:
-        takes: ``(op, operand position)`` of array operands whose buffer the op takes over (position 0 is the base of a fused
+        takes: ``(op, operand position)`` of array operands whose buffer the op takes over (position 0 is the base of
+        a fused
             store).
         snapshots: Arrays to copy before an op, because the op overwrites them and they are read later.
         frees: Arrays whose buffer is given back after an op (before it, when the op ends its block).

@@ -67,7 +67,8 @@ def _operand(kernel: Kernel, v: Value) -> Storage:
 
 
 def _leading(kernel: Kernel, x: Storage) -> tuple[Storage, bool, Index]:
-    """``(storage, transposed, distance between stored rows)`` that BLAS can read; copies when neither axis is contiguous."""
+    """``(storage, transposed, distance between stored rows)`` that BLAS can read; copies when neither axis is
+    contiguous."""
     rows, columns = x.strides
     if columns == 1 and _at_least(rows, x.shape[1], x.c_order):
         return x, False, rows
