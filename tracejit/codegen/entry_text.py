@@ -12,6 +12,30 @@ PROFILE_METADATA = (
     '!9001 = !{!"branch_weights", i32 1, i32 2000}',
 )
 
+CALL_PYTHON = """
+define internal ptr @call_python(ptr %callable, i32 %number, ptr %address) noinline {
+  %arguments = alloca [2 x ptr]
+  %n = sext i32 %number to i64
+  %a = ptrtoint ptr %address to i64
+  %first = call ptr @PyLong_FromLongLong(i64 %n)
+  %second = call ptr @PyLong_FromLongLong(i64 %a)
+  store ptr %first, ptr %arguments
+  %next = getelementptr i8, ptr %arguments, i64 8
+  store ptr %second, ptr %next
+  %none1 = icmp eq ptr %first, null
+  %none2 = icmp eq ptr %second, null
+  %none = or i1 %none1, %none2
+  br i1 %none, label %done, label %call
+call:
+  %result = call ptr @PyObject_Vectorcall(ptr %callable, ptr %arguments, i64 2, ptr null)
+  br label %done
+done:
+  %value = phi ptr [ null, %0 ], [ %result, %call ]
+  call void @Py_DecRef(ptr %first)
+  call void @Py_DecRef(ptr %second)
+  ret ptr %value
+}"""
+
 
 class Writer:
     """Collects the body of one function, and what the module around it must declare.
@@ -81,6 +105,12 @@ class Writer:
         name = f"%{self.fresh('room')}"
         self.allocas.append(f"  {name} = alloca {type}, i64 {max(count, 1)}, align {align}")
         return name
+
+    def empty_slot(self) -> str:
+        """Room in the frame for a reference, null from the start of the function."""
+        slot = self.alloca("ptr")
+        self.allocas.append(f"  store ptr null, ptr {slot}")
+        return slot
 
     def at(self, pointer: str, offset: int | str) -> str:
         """``pointer`` plus a number of bytes."""
@@ -159,6 +189,19 @@ class Writer:
             return ""
         return self.op(text)
 
+    def declare_call_python(self) -> None:
+        """Make ``ptr @call_python(ptr callable, i32 number, ptr address)`` available: ``callable(number, address)``."""
+        if "call_python" in self._declared:
+            return
+        self._declared["call_python"] = ""
+        for name, signature in {
+            "PyLong_FromLongLong": "declare ptr @PyLong_FromLongLong(i64)",
+            "PyObject_Vectorcall": "declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)",
+            "Py_DecRef": "declare void @Py_DecRef(ptr)",
+        }.items():
+            self.declare(name, signature, capi.function(name))
+        self.globals.append(CALL_PYTHON)
+
     def incref(self, object: str) -> None:
         self.call("void", "Py_IncRef", f"ptr {object}")
 
@@ -166,5 +209,10 @@ class Writer:
         """Also of null."""
         self.call("void", "Py_DecRef", f"ptr {object}")
 
+    def free(self, pointer: str) -> None:
+        """Give back memory that the kernel allocated."""
+        self.declare("free", "declare void @free(ptr)")
+        self.do(f"call void @free(ptr {pointer})")
+
     def declarations(self) -> list[str]:
-        return list(self._declared.values())
+        return [d for d in self._declared.values() if d]

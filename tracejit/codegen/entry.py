@@ -1,0 +1,247 @@
+"""The native entry point of a compiled program: what Python calls.
+
+``ptr @entry(ptr self, ptr args, i64 nargsf, ptr kwnames)`` is a vectorcall function. It binds the call's arguments, checks
+guards and inputs, runs the kernel, and builds the result; each of these is a module of its own beside this one. A call that
+does not fit goes to the entry point that the variable ``@next`` holds, or, when that is null, to the Python object in the
+``slow`` field of ``self``.
+
+The frame holds everything (results, payloads, owned references), so the function may run in several threads and call itself
+through a callback.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from tracejit.codegen import capi
+from tracejit.codegen.entry_arguments import ABORT, MISMATCH, Binder, Navigator, Parameters
+from tracejit.codegen.entry_inputs import Inputs
+from tracejit.codegen.entry_results import FAILED, OUTPUT_SIZE, Results, walk
+from tracejit.codegen.entry_text import PROFILE_METADATA, Writer
+from tracejit.codegen.memory import OUT_OF_MEMORY
+from tracejit.ir.interface import ArrayInput, OutSource, Program
+from tracejit.ir.types import BufferType
+from tracejit.lower.loops import Lowered
+
+CONTEXT_SLOTS = 4
+"""Least number of 16-byte payload slots that a kernel may write to."""
+
+Release: TypeAlias = "Literal['never', 'always'] | int"
+"""When the GIL is released around the kernel; an int: when the array inputs have at least so many elements together."""
+
+
+@dataclass(frozen=True)
+class EntryText:
+    """LLVM IR of a module with the kernel and its entry point.
+
+    Attributes:
+        text: The module.
+        imports: Address of every external symbol of the entry point.
+        keep_alive: Python objects that must outlive the code.
+    """
+
+    text: str
+    imports: dict[str, int]
+    keep_alive: list[Any]
+
+
+SYMBOLS = ("entry", "next")
+"""What a module exports: the function, and the variable that holds the entry point to try next."""
+
+
+def emit_entry(
+    program: Program,
+    lowered: Lowered,
+    kernel: str,
+    parameters: Parameters,
+    *,
+    raise_site: Any,
+    run_effect: Any = None,
+    slow_offset: int,
+    release: Release = "never",
+    payloads: int = CONTEXT_SLOTS,
+) -> EntryText:
+    """Write the module.
+
+    Args:
+        program: What the function was traced to.
+        lowered: Its loop-level form.
+        kernel: LLVM IR that defines ``@kernel``.
+        parameters: How calls bind.
+        raise_site: Called with the number of the failing site and the address of its payload; raises the exception.
+        run_effect: Called with the number of a ``print`` or ``callback`` and the address of its operands; None when the
+            program has none of them.
+        slow_offset: Where ``self`` keeps the object that handles every other call.
+        release: When to release the GIL.
+        payloads: The largest number of payloads of any site.
+    """
+    w = Writer()
+    binder = Binder(w, parameters)
+    navigator = Navigator(w, binder, program.guards)
+    inputs = Inputs(w, navigator, program)
+    results_room = w.alloca("i8", OUTPUT_SIZE * len(lowered.function.outputs), 16)
+    context = w.alloca("i8", 16 * max(payloads, CONTEXT_SLOTS), 16)
+    results = Results(w, navigator, inputs, results_room, lowered.returned)
+
+    binder.emit()
+    navigator.expect(
+        [i.source for i in program.inputs] + [p.source for p in walk(program.output) if isinstance(p, OutSource)]
+    )
+    navigator.check_guards()
+    for i in program.inputs:
+        inputs.check(i)
+    inputs.check_relations()
+    if release != "never" or run_effect is not None:
+        for i in program.inputs:
+            if isinstance(i, ArrayInput):
+                navigator.hold(i.source)
+    results.hold(program.output)
+    status = _run_kernel(w, inputs, results_room, context, lowered, release)
+    w.require(w.op(f"icmp eq i32 {status}, 0"), "raise")
+    value = results.build(program.output)
+    navigator.release()
+    w.do(f"ret ptr {value}")
+    _write_raise(w, navigator, status, context, raise_site)
+    w.label(FAILED)
+    results.fail()
+    w.do(f"br label %{ABORT}")
+    w.label(ABORT)
+    navigator.release()
+    w.do("ret ptr null")
+    _write_mismatch(w, navigator, slow_offset)
+    text = _module(w, kernel, run_effect)
+    return EntryText(text, w.imports, w.keep_alive)
+
+
+def _run_kernel(
+    w: Writer, inputs: Inputs, results: str, context: str, lowered: Lowered, release: Release
+) -> str:
+    arguments = [*inputs.kernel_arguments(), f"ptr {results}", f"ptr {context}"]
+    expected = len(lowered.function.params) + 2 + sum(
+        not isinstance(p.type, BufferType) and p.dtype.kind == "c" for p in lowered.function.params
+    )
+    assert len(arguments) == expected, (arguments, lowered.function)
+    run = f"call i32 @kernel({', '.join(arguments)})"
+
+    def unlocked() -> str:
+        state = w.call("ptr", "PyEval_SaveThread")
+        status = w.op(run)
+        w.call("void", "PyEval_RestoreThread", f"ptr {state}")
+        return status
+
+    if release == "never":
+        return w.op(run)
+    if release == "always":
+        return unlocked()
+    total = inputs.total_elements()
+    if isinstance(total, int):
+        return unlocked() if total >= release else w.op(run)
+    return w.choose(w.op(f"icmp sge i64 {total}, {release}"), unlocked, lambda: w.op(run), "i32")
+
+
+def _write_raise(w: Writer, navigator: Navigator, status: str, context: str, raise_site: Any) -> None:
+    """The kernel failed: a Python exception is set already (-1), or site ``status`` is to be raised."""
+    w.label("raise")
+    w.do(f"switch i32 {status}, label %site [ i32 -1, label %{ABORT} i32 {OUT_OF_MEMORY}, label %memory ]")
+    w.label("memory")
+    w.call("ptr", "PyErr_NoMemory")
+    w.do(f"br label %{ABORT}")
+    w.label("site")
+    w.declare_call_python()
+    w.do(f"%raised = call ptr @call_python(ptr {w.object(raise_site)}, i32 {status}, ptr {context})")
+    w.decref("%raised")
+    w.do(f"br label %{ABORT}")
+
+
+def _write_mismatch(w: Writer, navigator: Navigator, slow_offset: int) -> None:
+    w.label(MISMATCH)
+    w.call("void", "PyErr_Clear")
+    navigator.release()
+    w.globals.append("@next = global ptr null")
+    following = w.load("ptr", "@next")
+    w.do(f"%last = icmp eq ptr {following}, null")
+    w.do("br i1 %last, label %slow, label %chain")
+    w.label("chain")
+    w.do(f"%other = musttail call ptr {following}(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames)")
+    w.do("ret ptr %other")
+    w.label("slow")
+    slow = w.load("ptr", "%self", slow_offset)
+    w.do(f"%cleared = icmp eq ptr {slow}, null")
+    w.do("br i1 %cleared, label %gone, label %python")
+    w.label("python")
+    arguments = (f"ptr {slow}", "ptr %args", "i64 %nargsf", "ptr %kwnames")
+    w.do(f"ret ptr {w.call('ptr', 'PyObject_Vectorcall', *arguments)}")
+    w.label("gone")  # the garbage collector has taken it apart, yet a finalizer calls it
+    w.call("void", "PyErr_BadInternalCall")
+    w.do("ret ptr null")
+
+
+POLL = f"""
+@poll.next = internal global i64 0
+declare i64 @llvm.readcyclecounter()
+define internal i32 @tj_poll(ptr %context) noinline {{
+  %now = call i64 @llvm.readcyclecounter()
+  %next = load atomic i64, ptr @poll.next monotonic, align 8
+  %due = icmp uge i64 %now, %next
+  br i1 %due, label %look, label %no
+look:
+  %later = add i64 %now, {100_000_000}
+  store atomic i64 %later, ptr @poll.next monotonic, align 8
+  %state = call i32 @PyGILState_Ensure()
+  %signal = call i32 @PyErr_CheckSignals()
+  call void @PyGILState_Release(i32 %state)
+  ret i32 %signal
+no:
+  ret i32 0
+}}"""
+"""Whether a signal handler has raised (KeyboardInterrupt): asked often, looked up some thirty times a second."""
+
+
+def _module(w: Writer, kernel: str, run_effect: Any) -> str:
+    if "@tj_poll" in kernel:
+        for name, signature in {
+            "PyGILState_Ensure": "declare i32 @PyGILState_Ensure()",
+            "PyErr_CheckSignals": "declare i32 @PyErr_CheckSignals()",
+            "PyGILState_Release": "declare void @PyGILState_Release(i32)",
+        }.items():
+            w.declare(name, signature, capi.function(name))
+        w.globals.append(POLL)
+    if "@tj_python" in kernel:
+        w.declare_call_python()
+        w.globals.append(_effect(w.object(run_effect)))
+    body = ["define ptr @entry(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {", "start:", *w.allocas, *w.lines, "}"]
+    entry = "\n".join([*w.globals, *w.declarations(), *body, *PROFILE_METADATA])
+    return merge(kernel, entry)
+
+
+def _effect(callee: str) -> str:
+    """What a kernel calls for ``print`` and ``callback``."""
+    return f"""
+define internal i32 @tj_python(ptr %context, i32 %number, ptr %payload) noinline {{
+  %result = call ptr @call_python(ptr {callee}, i32 %number, ptr %payload)
+  %failed = icmp eq ptr %result, null
+  call void @Py_DecRef(ptr %result)
+  %status = sext i1 %failed to i32
+  ret i32 %status
+}}"""
+
+
+_DECLARE = re.compile(r"declare [^@]*@([\w.$]+)\(")
+_DEFINE = re.compile(r"^define [^@]*@([\w.$]+)\(", re.MULTILINE)
+
+
+def merge(*texts: str) -> str:
+    """One module out of several texts: a function that several declare is declared once, or not at all if one defines it."""
+    known = {name for text in texts for name in _DEFINE.findall(text)}
+    lines = []
+    for line in "\n".join(texts).splitlines():
+        declared = _DECLARE.match(line)
+        if declared is not None:
+            if declared[1] in known:
+                continue
+            known.add(declared[1])
+        lines.append(line)
+    return "\n".join(lines)
+
