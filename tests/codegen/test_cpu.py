@@ -51,6 +51,13 @@ def test_compiled_code_runs_and_calls_imported_addresses(optimize: cpu.Optimize)
     assert INT_TO_INT(code.address["f"])(5) == 210
 
 
+@pytest.mark.parametrize("optimize", ["light", "full"])
+def test_a_pipeline_serves_many_modules(optimize: cpu.Optimize) -> None:
+    for k in range(3):
+        code = cpu.compile_module(ADD.format(k=k), symbols=[f"add_{k}"], optimize=optimize)
+        assert INT_TO_INT(code.address[f"add_{k}"])(1) == 1 + k
+
+
 def test_optimised_text_has_inlined_the_helpers() -> None:
     code = cpu.compile_module(WITH_IMPORT, symbols=["f"], imports=IMPORTS)
     assert "twice" not in code.llvm

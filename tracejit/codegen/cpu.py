@@ -219,7 +219,6 @@ class _Host:
         self.layout = str(self.machine.target_data)
         self.triple = self.machine.triple
         self.light = self._light_pipeline()
-        self.full = self._full_pipeline()
 
     def _light_pipeline(self) -> tuple[Any, Any]:
         options = self.binding.create_pipeline_tuning_options(2)
@@ -233,6 +232,7 @@ class _Host:
         return passes, self.binding.create_pass_builder(self.machine, options)
 
     def _full_pipeline(self) -> tuple[Any, Any]:
+        """A new one for each module: LLVM's own pipelines do not survive a run (and take a tenth of a millisecond)."""
         options = self.binding.create_pipeline_tuning_options(3)
         options.loop_vectorization = options.slp_vectorization = True
         options.loop_unrolling = options.loop_interleaving = True
@@ -264,7 +264,7 @@ class _Host:
                     message = str(error).strip()
                     raise CodegenError(f"LLVM IR is not valid: {message}", text, _line_of(message, text)) from error
                 module.triple, module.data_layout = self.triple, self.layout
-                passes, builder = self.light if optimize == "light" else self.full
+                passes, builder = self.light if optimize == "light" else self._full_pipeline()
                 passes.run(module, builder)
                 yield module
 

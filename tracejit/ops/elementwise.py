@@ -103,20 +103,20 @@ sign = elementwise("sign", np.sign, {"f": "emit fsign", "i": "emit isign", "u": 
 minimum = elementwise(
     "minimum",
     np.minimum,
-    {"f": "intrinsic minimum", "i": "intrinsic smin", "u": "intrinsic umin", "b": "op and", "c": "emit cminimum"},
+    {"f": "emit fminimum", "i": "intrinsic smin", "u": "intrinsic umin", "b": "op and", "c": "emit cminimum"},
     commutative=True,
 )
 maximum = elementwise(
     "maximum",
     np.maximum,
-    {"f": "intrinsic maximum", "i": "intrinsic smax", "u": "intrinsic umax", "b": "op or", "c": "emit cmaximum"},
+    {"f": "emit fmaximum", "i": "intrinsic smax", "u": "intrinsic umax", "b": "op or", "c": "emit cmaximum"},
     commutative=True,
 )
 fmin = elementwise(
-    "fmin", np.fmin, {"f": "intrinsic minnum", "i": "intrinsic smin", "u": "intrinsic umin", "b": "op and"}
+    "fmin", np.fmin, {"f": "emit ffmin", "i": "intrinsic smin", "u": "intrinsic umin", "b": "op and"}
 )
 fmax = elementwise(
-    "fmax", np.fmax, {"f": "intrinsic maxnum", "i": "intrinsic smax", "u": "intrinsic umax", "b": "op or"}
+    "fmax", np.fmax, {"f": "emit ffmax", "i": "intrinsic smax", "u": "intrinsic umax", "b": "op or"}
 )
 copysign = elementwise("copysign", np.copysign, {"f": "intrinsic copysign"})
 

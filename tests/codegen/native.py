@@ -1,0 +1,122 @@
+"""Running a loop-level function natively, without the entry point: a small driver in IR unpacks 16-byte slots into the kernel's
+parameters."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.codegen import cpu
+from tracejit.codegen.llvm import KernelText, Target, emit_kernel, parameters
+from tracejit.codegen.scalars import SCALARS
+from tracejit.ir.core import Function
+from tracejit.ir.types import BufferType
+from tracejit.ops.interpret import failure
+
+_DRIVER = ctypes.PYFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+POLL = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
+PYTHON = ctypes.PYFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p)
+_free = ctypes.CDLL(None).free
+_free.argtypes = [ctypes.c_void_p]
+
+
+class Status(Exception):
+    """The kernel gave a negative result."""
+
+
+def _driver(function: Function, kernel: KernelText) -> str:
+    lines, arguments, slot = [], [], 0
+    for p in function.params:
+        name = "ptr" if isinstance(p.type, BufferType) else SCALARS[p.dtype].name
+        offsets = [16 * slot]
+        if name in ("c64", "c128"):
+            offsets.append(16 * slot + (4 if name == "c64" else 8))
+        for o in offsets:
+            kind = parameters(function)[len(arguments)]
+            k = len(arguments)
+            lines += [f"  %a{k} = getelementptr i8, ptr %args, i64 {o}", f"  %x{k} = load {kind}, ptr %a{k}, align 1"]
+            arguments.append(f"{kind} %x{k}")
+        slot += 1
+    listed = ", ".join([*arguments, "ptr %results", "ptr %context"])
+    body = "\n".join(lines)
+    return (
+        f"\ndefine i32 @driver(ptr %args, ptr %results, ptr %context) {{\n{body}\n"
+        f"  %status = call i32 @{kernel.symbol}({listed})\n  ret i32 %status\n}}\n"
+    )
+
+
+class Native:
+    """A compiled loop-level function: called like `interpret`."""
+
+    def __init__(
+        self,
+        function: Function,
+        target: Target | None = None,
+        *,
+        optimize: cpu.Optimize | None = None,
+        poll: Callable[[], bool] = lambda: False,
+        python: Callable[[int, int], int] = lambda number, payload: 0,
+    ) -> None:
+        self.function = function
+        self.kernel = emit_kernel(function, target=target or Target.host())
+        self.text = self.kernel.text + _driver(function, self.kernel)
+        self._poll = POLL(lambda context: int(poll()))
+        self._python = PYTHON(lambda context, number, payload: python(number, payload))
+        given = {"tj_poll": self._poll, "tj_python": self._python}
+        imports = {n: ctypes.cast(given[n], ctypes.c_void_p).value or 0 for n in self.kernel.needs if n in given}
+        self.code = cpu.compile_module(
+            self.text, symbols=["driver"], imports=imports, optimize=optimize or self.kernel.optimize
+        )
+        self._call = _DRIVER(self.code.address["driver"])
+
+    def __call__(self, *arguments: Any) -> list[Any]:
+        """Outputs as NumPy scalars; buffers as (owned address, dtype) pairs: see `take`."""
+        function = self.function
+        slots = np.zeros((max(len(function.params), 1), 16), np.uint8)
+        for k, (p, a) in enumerate(zip(function.params, arguments, strict=True)):
+            if isinstance(p.type, BufferType):
+                assert a.dtype == p.dtype and a.flags.c_contiguous
+                slots[k, :8] = np.frombuffer(np.uint64(a.ctypes.data).tobytes(), np.uint8)
+            else:
+                raw = np.array(a, p.dtype).tobytes()
+                slots[k, : len(raw)] = np.frombuffer(raw, np.uint8)
+        outputs = function.outputs
+        results = np.zeros((max(len(outputs), 1), 16), np.uint8)
+        context = np.zeros((self.kernel.slots + 1, 16), np.uint8)
+        status = self._call(slots.ctypes.data, results.ctypes.data, context.ctypes.data)
+        if status < 0:
+            raise Status(status)
+        if status:
+            site = self.kernel.sites[status - 1]
+            raise failure(site, [_decode(context[k], v) for k, v in enumerate(site.operands[1:])])
+        return [_decode(results[k], v) for k, v in enumerate(outputs)]
+
+
+def _decode(slot: np.ndarray, v: Any) -> Any:
+    if isinstance(v.type, BufferType):
+        return int(slot[:8].view(np.uint64)[0])
+    return slot[: v.dtype.itemsize].view(v.dtype)[0]
+
+
+def take(address: int, dtype: Any, count: int) -> np.ndarray:
+    """The contents of a buffer that a kernel returned, which is freed."""
+    raw = (ctypes.c_uint8 * (count * np.dtype(dtype).itemsize)).from_address(address)
+    copy = np.frombuffer(bytes(raw), dtype).copy()
+    _free(address)
+    return copy
+
+
+def build(params: Sequence[Any], write: Callable[..., Sequence[Any]], **meta: Any) -> Function:
+    """A loop-level function: ``params`` are dtypes, or ``(dtype,)`` for buffers; ``write(builder, *params)`` gives the results."""
+    from tracejit.ir.types import ArrayType
+    from tracejit.ops.builder import Builder
+
+    function = Function("f", meta=dict(meta))
+    for p in params:
+        function.body.add_param(BufferType(np.dtype(p[0])) if isinstance(p, tuple) else ArrayType(np.dtype(p)))
+    b = Builder(function.body)
+    b.return_(*write(b, *function.params))
+    return function

@@ -1,0 +1,441 @@
+"""The kernel's control flow: blocks, branches, loops, checks, calls into Python, and staying interruptible.
+
+**Polling.** A program that may run long asks for pending signals now and then. `fuel` is a counter in the frame; work is charged
+to it, and when it runs out the kernel polls. A loop whose work is known and small is straight-line code in this respect.
+An innermost ``for`` loop is cut into chunks that are charged as a whole, so that its body has nothing to count; other
+loops pay one unit per turn, unless a loop inside pays in every turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tracejit.codegen import costs, elementwise, integers, memory, vector
+from tracejit.codegen.lanes import Lanes
+from tracejit.codegen.scalars import BOOL, I64, SCALARS, Operand
+from tracejit.codegen.target import Target
+from tracejit.codegen.writer import POLL, PYTHON, FunctionText, ModuleText, Phi
+from tracejit.ir.core import Block, Function, Op, Value
+from tracejit.ir.types import INT64, BufferType
+from tracejit.ops.effects import constant
+
+PYTHON_ERROR = -1
+"""The kernel's result when a Python exception is set."""
+
+FUEL = 1 << 24
+"""Units of work between polls: some ten milliseconds."""
+
+_OVERFLOW = {"add_overflows": "add", "sub_overflows": "sub", "mul_overflows": "mul"}
+
+
+class Kernel:
+    """Writes the body of one kernel.
+
+    Attributes:
+        env: The operand of every value emitted so far.
+        lanes: Writes instructions on single elements.
+        failures: Edges to the common failing exit: result code and label.
+    """
+
+    def __init__(self, function: Function, module: ModuleText, text: FunctionText, target: Target) -> None:
+        self.source = function
+        self.module = module
+        self.function = text
+        self.target = target
+        flags = " contract" if function.meta.get("contract") else ""
+        self.lanes = Lanes(text, 1, flags)
+        self.env: dict[Value, Operand] = {}
+        self.costs = costs.Costs()
+        self.failures: list[tuple[int, str]] = []
+        self.sites: list[Op] = []
+        self.effects: list[Op] = []
+        self.allocates = False
+        self.scalar_loops = False
+        self._numbers: dict[Op, int] = {}
+        self._cold: list[str] = []
+        self._live: str | None = None
+        self._fuel: str | None = None
+        self._payload: str | None = None
+        self._wrapping: dict[tuple[str, str, str], tuple[tuple[str, str], Block | None] | None] = {}
+        for op in function.walk():
+            name = op.name
+            if name == "check":
+                self._numbers[op] = len(self.sites)
+                self.sites.append(op)
+            elif name in ("print", "callback"):
+                self._numbers[op] = len(self.effects)
+                self.effects.append(op)
+            elif name == "alloc":
+                self.allocates = self.allocates or op.attrs.get("stack") is None
+            elif name in _OVERFLOW:
+                self._wrapping[self._wrapping_key(_OVERFLOW[name], op)] = None
+
+    # --- operands
+    def text(self, v: Value) -> str:
+        """The operand of a value that is not complex."""
+        operand = self.env[v]
+        assert isinstance(operand, str)
+        return operand
+
+    def pointer(self, v: Value) -> str:
+        assert isinstance(v.type, BufferType)
+        return self.text(v)
+
+    def llvm_type(self, v: Value) -> str:
+        return "ptr" if isinstance(v.type, BufferType) else SCALARS[v.dtype].llvm
+
+    def phi(self, v: Value) -> Phi:
+        return Phi(self.function, self.llvm_type(v), None if isinstance(v.type, BufferType) else SCALARS[v.dtype])
+
+    def phis(self, values: Sequence[Value]) -> list[Phi]:
+        return [self.phi(v) for v in values]
+
+    def bind(self, values: Sequence[Value], operands: Sequence[Operand]) -> None:
+        self.env.update(zip(values, operands, strict=True))
+
+    def operands(self, values: Sequence[Value]) -> list[Operand]:
+        return [self.env[v] for v in values]
+
+    # --- blocks and ops
+    def block(self, block: Block) -> list[Operand]:
+        """Write the ops of ``block``; return what it yields."""
+        for op in block.ops[:-1]:
+            rule = _RULES.get(op.primitive.name)
+            if rule is not None:
+                rule(self, op)
+            else:
+                self.elementwise(op)
+        return self.operands(block.yields)
+
+    def elementwise(self, op: Op) -> None:
+        if self._wrapping and (found := self._shared_overflow(op)) is not None:
+            self.env[op.results[0]] = found
+            return
+        self.env[op.results[0]] = elementwise.apply(self.lanes, op, self.operands(op.operands))
+
+    def _wrapping_key(self, name: str, op: Op) -> tuple[str, str, str]:
+        a, b = (v.label for v in op.operands)
+        return (name, b, a) if name != "sub" and b < a else (name, a, b)
+
+    def _shared_overflow(self, op: Op) -> str | None:
+        """The result of an int64 operation, or of its overflow predicate, when the program asks for both: one instruction
+        gives both."""
+        name = _OVERFLOW.get(op.name, op.name)
+        if name not in ("add", "sub", "mul"):
+            return None
+        key = self._wrapping_key(name, op)
+        if key not in self._wrapping or op.operands[0].dtype != INT64:
+            return None
+        entry = self._wrapping[key]
+        if entry is None or entry[1] is None or not entry[1].contains(op.block):
+            a, b = self.operands(op.operands)
+            assert isinstance(a, str) and isinstance(b, str)
+            entry = self._wrapping[key] = (integers.with_overflow(self.lanes, name, a, b), op.block)
+        return entry[0][op.name in _OVERFLOW]
+
+    def const(self, op: Op) -> None:
+        self.env[op.result] = self.lanes.constant(SCALARS[op.result.dtype], op.attrs["value"])
+
+    # --- branches
+    def if_(self, op: Op) -> None:
+        f = self.function
+        then, otherwise, join = f.new_label("then"), f.new_label("else"), f.new_label("join")
+        f.branch_if(self.text(op.operands[0]), then, otherwise)
+        edges: list[tuple[list[Operand], str]] = []
+        for label, region in zip((then, otherwise), op.regions, strict=True):
+            f.start(label)
+            values = self.block(region)
+            edges.append((values, f.label))
+            f.branch(join)
+        f.start(join)
+        for k, r in enumerate(op.results):
+            if edges[0][0][k] == edges[1][0][k]:
+                self.env[r] = edges[0][0][k]
+        for k, r in enumerate(op.results):
+            if edges[0][0][k] != edges[1][0][k]:
+                phi = self.phi(r)
+                for values, label in edges:
+                    phi.add(values[k], label)
+                self.env[r] = phi.operand
+
+    # --- loops
+    def while_(self, op: Op) -> None:
+        self.scalar_loops = True
+        f = self.function
+        head, body, done = f.new_label("while"), f.new_label("body"), f.new_label("done")
+        before = f.label
+        f.branch(head)
+        f.start(head)
+        phis = self.phis(op.results)
+        for phi, v in zip(phis, self.operands(op.operands)):
+            phi.add(v, before)
+        carried = [phi.operand for phi in phis]
+        condition, region = op.regions
+        self.bind(condition.params, carried)
+        (go,) = self.block(condition)
+        assert isinstance(go, str)
+        f.branch_if(go, body, done)
+        f.start(body)
+        self.bind(region.params, carried)
+        values = self.block(region)
+        if not self.costs.pays(region) and not self.costs.pays(condition):
+            self.charge(str(1 + self.costs.of_parts(condition) + self.costs.of_parts(region)))
+        for phi, v in zip(phis, values):
+            phi.add(v, f.label)
+        f.branch(head)
+        f.start(done)
+        self.bind(op.results, carried)
+
+    def for_(self, op: Op) -> None:
+        trips = costs.static_trips(op)
+        if trips == 0:
+            self.bind(op.results, self.operands(op.operands[3:]))
+            return
+        if op.attrs.get("vector") and vector.emit(self, op, trips):
+            return
+        cost = self.costs.of(op.regions[0])
+        if not any(inner.regions for inner in op.regions[0].ops) or cost is not None:
+            self.scalar_loops = self.scalar_loops or trips is None or trips * (cost or 1) > 64
+        start, stop, step = (self.text(v) for v in op.operands[:3])
+        inits = self.operands(op.operands[3:])
+        if trips is not None and self.costs.of_op(op) is not None:
+            results = self._plain_for(op, start, str(trips), step, inits, charged=False)
+        else:
+            count = str(trips) if trips is not None else self.trip_count(op, start, stop, step)
+            if cost is not None:
+                results = self.chunked(
+                    start, count, step, cost, inits, op.results,
+                    lambda first, n, carried: self._plain_for(op, first, n, step, carried, charged=False),
+                )  # fmt: skip
+            else:
+                results = self._plain_for(op, start, count, step, inits, charged=not self.costs.pays(op.regions[0]))
+        self.bind(op.results, results)
+
+    def trip_count(self, op: Op, start: str, stop: str, step: str) -> str:
+        """How many turns ``range(start, stop, step)`` makes, as an unsigned number."""
+        e = self.lanes
+        known = constant(op.operands[2])
+        assert known is None or isinstance(known, int)
+        if known == 1 and start == "0":
+            return e.intrinsic("smax", "i64", stop, "0")
+        if known is None:
+            up = e.op("icmp sgt", "i64", step, "0")
+            low, high = e.select(up, "i64", start, stop), e.select(up, "i64", stop, start)
+            stride = e.intrinsic("umax", "i64", e.intrinsic("abs", "i64", step, extra=", i1 false"), "1")
+        else:
+            low, high = (start, stop) if known > 0 else (stop, start)
+            stride = str(abs(known))
+        some = e.op("icmp slt", "i64", low, high)
+        distance = e.op("sub", "i64", high, low)
+        if stride == "1":
+            return e.select(some, "i64", distance, "0")
+        whole = e.op("udiv", "i64", e.op("add", "i64", distance, "-1"), stride)
+        return e.select(some, "i64", e.op("add", "i64", whole, "1"), "0")
+
+    def _plain_for(
+        self, op: Op, start: str, count: str, step: str, inits: list[Operand], *, charged: bool
+    ) -> list[Operand]:
+        """``count`` turns from ``start`` on; 0 turns are possible unless it is a literal."""
+        f, region = self.function, op.regions[0]
+        body, done = f.new_label("for"), f.new_label("done")
+        before = f.label
+        literal = count.isdigit()
+        if literal:
+            f.branch(body)
+        else:
+            f.branch_if(self.lanes.op("icmp ne", "i64", count, "0"), body, done)
+        f.start(body)
+        turn = Phi(f, "i64", I64)
+        turn.add("0", before)
+        counts_itself = start == "0" and step == "1"
+        index = turn if counts_itself else Phi(f, "i64", I64)
+        if not counts_itself:
+            index.add(start, before)
+        phis = self.phis(op.results)
+        for phi, v in zip(phis, inits):
+            phi.add(v, before)
+        self.bind(region.params, [index.operand, *(phi.operand for phi in phis)])
+        values = self.block(region)
+        if charged:
+            self.charge(str(1 + self.costs.of_parts(region)))
+        assert isinstance(turn.operand, str) and isinstance(index.operand, str)
+        # a turn is below the count, and an index that has a next one is below the stop
+        following = self.lanes.op("add nuw nsw" if counts_itself or literal else "add nuw", "i64", turn.operand, "1")
+        more = self.lanes.op("icmp ne", "i64", following, count)
+        if not counts_itself:
+            unit = step in ("1", "-1")
+            index.add(self.lanes.op("add nsw" if unit else "add", "i64", index.operand, step), f.label)
+        turn.add(following, f.label)
+        for phi, v in zip(phis, values):
+            phi.add(v, f.label)
+        last = f.label
+        f.branch_if(more, body, done)
+        f.start(done)
+        if literal:
+            return values
+        results = self.phis(op.results)
+        for phi, init, v in zip(results, inits, values):
+            phi.add(init, before)
+            phi.add(v, last)
+        return [phi.operand for phi in results]
+
+    def chunked(
+        self,
+        start: str,
+        count: str,
+        step: str,
+        cost: int,
+        inits: list[Operand],
+        carried: Sequence[Value],
+        write: Callable[[str, str, list[Operand]], list[Operand]],
+    ) -> list[Operand]:
+        """Write a loop of ``count`` turns as chunks that are charged as a whole. ``write(first, n, carried)`` writes one of ``n``
+        turns from index ``first`` on and returns the carried values after it."""
+        f, e = self.function, self.lanes
+        longest = max(FUEL // (cost + 1), 1) & -64 or 1
+        chunk, done = f.new_label("chunk"), f.new_label("chunks")
+        before = f.label
+        f.branch(chunk)
+        f.start(chunk)
+        left, first = Phi(f, "i64", I64), Phi(f, "i64", I64)
+        phis = self.phis(carried)
+        left.add(count, before)
+        first.add(start, before)
+        for phi, v in zip(phis, inits):
+            phi.add(v, before)
+        assert isinstance(left.operand, str) and isinstance(first.operand, str)
+        n = e.intrinsic("umin", "i64", left.operand, str(longest))
+        self.charge(e.op("add nuw nsw", "i64", e.op("mul nuw nsw", "i64", n, str(cost + 1)), "1"))
+        values = write(first.operand, n, [phi.operand for phi in phis])
+        rest = e.op("sub nuw", "i64", left.operand, n)
+        following = e.op("add", "i64", first.operand, e.op("mul", "i64", n, step))
+        more = e.op("icmp ne", "i64", rest, "0")
+        left.add(rest, f.label)
+        first.add(following, f.label)
+        for phi, v in zip(phis, values):
+            phi.add(v, f.label)
+        rare = self.module.node('!{!"branch_weights", i32 1, i32 1000}')
+        f.branch_if(more, chunk, done, f", !prof {rare}")
+        f.start(done)
+        return values
+
+    # --- failing
+    def fail_unless(self, ok: str, code: int, payload: Callable[[], None] | None = None) -> None:
+        """Leave the kernel with result ``code`` unless ``ok``, after ``payload`` has written what it tells."""
+        f = self.function
+        failing, go_on = f.new_label("fail"), f.new_label("ok")
+        f.branch_likely(ok, go_on, failing)
+        lines, f.lines = f.lines, self._cold
+        f.start(failing)
+        if payload is not None:
+            payload()
+        self.failures.append((code, f.label))
+        f.branch("failure")
+        f.lines = lines
+        f.start(go_on)
+
+    def check(self, op: Op) -> None:
+        def payload() -> None:
+            for k in range(1, len(op.operands)):
+                memory.write_slot(self, "%context", k - 1, op, k)
+
+        ok = self.text(op.operands[0])
+        if ok != "true":
+            self.fail_unless(ok, self._numbers[op] + 1, payload)
+
+    def charge(self, amount: str) -> None:
+        """Take ``amount`` units of work from the fuel; poll when it is used up."""
+        f, e = self.function, self.lanes
+        fuel = self.fuel()
+        held, go_on, poll = f.fresh(), f.new_label("on"), f.new_label("poll")
+        f.line(f"{held} = load i64, ptr {fuel}, align 8")
+        left = e.op("sub nsw", "i64", held, amount)
+        f.line(f"store i64 {left}, ptr {fuel}, align 8")
+        f.branch_likely(e.op("icmp sge", "i64", left, "0"), go_on, poll)
+        lines, f.lines = f.lines, self._cold
+        f.start(poll)
+        self.module.need(POLL, "i32", "ptr", " cold nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)")
+        f.line(f"store i64 {FUEL}, ptr {fuel}, align 8")
+        status = f.fresh()
+        f.line(f"{status} = call i32 @{POLL}(ptr %context)")
+        self.failures.append((PYTHON_ERROR, poll))
+        f.branch_if(e.op("icmp eq", "i32", status, "0"), go_on, "failure")
+        f.lines = lines
+        f.start(go_on)
+
+    def fuel(self) -> str:
+        if self._fuel is None:
+            self._fuel = self.function.alloca("i64", 8)
+            self.function.allocas.append(f"  store i64 {FUEL}, ptr {self._fuel}, align 8")
+        return self._fuel
+
+    def live_buffers(self) -> str:
+        """The table of buffers that are allocated and not freed."""
+        if self._live is None:
+            self._live = live = self.function.alloca(memory.runtime_ir.TABLE, 8)
+            entry = self.function.allocas
+            entry.append(f"  store i64 0, ptr {live}, align 8")
+            entry.append(f"  {live}.c = getelementptr inbounds i8, ptr {live}, i64 8")
+            entry.append(f"  store i64 {memory.runtime_ir.INLINE_ITEMS}, ptr {live}.c, align 8")
+            entry.append(f"  {live}.p = getelementptr inbounds i8, ptr {live}, i64 16")
+            entry.append(f"  {live}.i = getelementptr inbounds i8, ptr {live}, i64 24")
+            entry.append(f"  store ptr {live}.i, ptr {live}.p, align 8")
+        return self._live
+
+    # --- Python
+    def python(self, op: Op) -> None:
+        """A print or a callback: operands go into slots, results come back in them."""
+        f = self.function
+        slots = max(1, *(max(len(o.operands), len(o.results)) for o in self.effects))
+        if self._payload is None:
+            self._payload = f.alloca(f"[{16 * slots} x i8]", 16)
+        for k in range(len(op.operands)):
+            memory.write_slot(self, self._payload, k, op, k)
+        self.module.need(PYTHON, "i32", "ptr, i32, ptr")
+        status = f.fresh()
+        f.line(f"{status} = call i32 @{PYTHON}(ptr %context, i32 {self._numbers[op]}, ptr {self._payload})")
+        self.fail_unless(self.lanes.op("icmp eq", "i32", status, "0"), PYTHON_ERROR)
+        for k, r in enumerate(op.results):
+            address = memory.element(f, BOOL, self._payload, str(16 * k))
+            self.env[r] = memory.read(self.lanes, SCALARS[r.dtype], address)
+
+    # --- the end
+    def finish(self, results: Op) -> None:
+        """Store the results and return; write the failing exit."""
+        f = self.function
+        for k in range(len(results.operands)):
+            memory.write_slot(self, "%results", k, results, k)
+        if self._live is not None:
+            f.line(f"call void @tj.forget(ptr {self._live})")
+        f.line("ret i32 0")
+        f.lines += self._cold
+        if not self.failures:
+            return
+        f.start("failure")
+        edges = ", ".join(f"[ {code}, %{label} ]" for code, label in self.failures)
+        f.line(f"%code = phi i32 {edges}")
+        if self._live is not None:
+            f.line(f"call void @tj.release(ptr {self._live})")
+        f.line("ret i32 %code")
+
+
+_RULES: dict[str, Callable[[Kernel, Op], None]] = {
+    "const": Kernel.const,
+    "if": Kernel.if_,
+    "while": Kernel.while_,
+    "for": Kernel.for_,
+    "check": Kernel.check,
+    "print": Kernel.python,
+    "callback": Kernel.python,
+    "alloc": memory.alloc,
+    "free": memory.free,
+    "constant_buffer": memory.constant_buffer,
+    "offset": memory.offset,
+    "same_buffer": memory.same_buffer,
+    "load": memory.load,
+    "store": memory.store,
+    "copy_elements": memory.copy_elements,
+    "fill_zero": memory.fill_zero,
+    "gemm": memory.gemm,
+}
+"""Ops that are not elementwise."""

@@ -1,0 +1,81 @@
+"""How much work a piece of loop-level code is, where that is known before it runs."""
+
+from __future__ import annotations
+
+from tracejit.ir.core import Block, Op
+from tracejit.ops.effects import constant
+from tracejit.ops.primitive import Primitive
+
+SMALL = 1 << 16
+"""A loop of at most so much known work counts as straight-line code."""
+
+_CALLS = frozenset({"gemm", "copy_elements", "fill_zero", "alloc", "print", "callback"})
+
+
+def static_trips(op: Op) -> int | None:
+    """How many turns a ``for`` makes, when its bounds are constants."""
+    bounds = [constant(v) for v in op.operands[:3]]
+    if any(b is None for b in bounds):
+        return None
+    start, stop, step = (int(str(b)) for b in bounds)
+    return len(range(start, stop, step)) if step else None
+
+
+class Costs:
+    """Work in units of about an instruction, remembered per block."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[Block, int | None] = {}
+        self._pays: dict[Block, bool] = {}
+
+    def of(self, block: Block) -> int | None:
+        """The work of ``block``, or None when it contains a loop that must be polled in."""
+        if block not in self._blocks:
+            total: int | None = 0
+            for op in block.ops:
+                cost = self.of_op(op)
+                total = None if cost is None or total is None else total + cost
+            self._blocks[block] = total
+        return self._blocks[block]
+
+    def of_op(self, op: Op) -> int | None:
+        """The work of ``op``; None for loops that are long, or not known to be short."""
+        if not op.regions:
+            return _unit(op)
+        if op.name == "while":
+            return None
+        inner = [self.of(r) for r in op.regions]
+        if any(c is None for c in inner):
+            return None
+        total = 1 + sum(c for c in inner if c is not None)
+        if op.name == "for":
+            trips = static_trips(op)
+            if trips is None or trips * total > SMALL:
+                return None
+            return trips * total
+        return total
+
+    def of_parts(self, block: Block) -> int:
+        """The work of the ops of ``block`` other than loops that are polled in."""
+        return sum(c for op in block.ops if (c := self.of_op(op)) is not None)
+
+    def pays(self, block: Block) -> bool:
+        """Whether every run of ``block`` reaches a loop that charges its work."""
+        if block not in self._pays:
+            self._pays[block] = any(
+                op.name == "for" and self.of_op(op) is None and self._charges(op) for op in block.ops
+            )
+        return self._pays[block]
+
+    def _charges(self, op: Op) -> bool:
+        # an innermost loop charges on entry, also for no turns; another only in its turns
+        return static_trips(op) != 0 and self.of(op.regions[0]) is not None
+
+
+def _unit(op: Op) -> int:
+    if op.name in _CALLS:
+        return 64
+    primitive = op.primitive
+    if isinstance(primitive, Primitive) and any(t.startswith("math") for t in primitive.codegen.values()):
+        return 8
+    return 1

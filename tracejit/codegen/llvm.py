@@ -1,0 +1,107 @@
+"""From a loop-level function to text LLVM IR: start here.
+
+`emit_kernel` writes one kernel. Reading order: `scalars` (types and literals), `writer` (lines, labels, phis), `lanes` (instructions
+on one or several elements), `elementwise` with `integers`, `floats`, `complexes` and `casts` (what ops compute), `memory`,
+`control` (loops, checks, polling), `vector` (vector loops).
+
+The kernel is ``i32 @kernel(<params>, ptr %results, ptr %context)``. Parameters: a bool is an ``i8``, a complex number two numbers,
+a buffer a pointer. See `docs/architecture.md` for what it returns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tracejit.codegen.control import Kernel
+from tracejit.codegen.scalars import BOOL, SCALARS
+from tracejit.codegen.target import Target
+from tracejit.codegen.writer import FunctionText, ModuleText
+from tracejit.ir.core import Function, Op
+from tracejit.ir.types import BufferType
+
+__all__ = ["KernelText", "Target", "emit_kernel"]
+
+
+@dataclass(frozen=True)
+class KernelText:
+    """A kernel in LLVM IR.
+
+    Attributes:
+        text: The definition of the kernel, and all definitions and declarations it needs.
+        symbol: Its name.
+        sites: The ``check`` ops: the kernel's result ``k + 1`` means that number ``k`` failed.
+        effects: The ``print`` and ``callback`` ops, by the number that ``tj_python`` is given.
+        needs: Symbols whose addresses (or definitions) the runtime provides.
+        optimize: The pipeline of :mod:`tracejit.codegen.cpu` that suits it.
+        slots: 16-byte slots that must be at ``%context``.
+    """
+
+    text: str
+    symbol: str
+    sites: tuple[Op, ...]
+    effects: tuple[Op, ...]
+    needs: frozenset[str]
+    optimize: Literal["light", "full"]
+    slots: int
+
+    @property
+    def calls_python(self) -> bool:
+        """Whether the kernel runs prints or callbacks, so that it must hold the GIL."""
+        return bool(self.effects)
+
+
+def parameters(function: Function) -> list[str]:
+    """The LLVM types of the kernel's parameters for values (the two pointers follow them)."""
+    types: list[str] = []
+    for p in function.params:
+        if isinstance(p.type, BufferType):
+            types.append("ptr")
+            continue
+        s = SCALARS[p.dtype]
+        types += ["i8"] if s is BOOL else [s.llvm, s.llvm] if s.kind == "c" else [s.llvm]
+    return types
+
+
+def emit_kernel(function: Function, *, symbol: str = "kernel", target: Target) -> KernelText:
+    """Write the loop-level ``function`` as the kernel ``@symbol``.
+
+    ``function.meta`` may say ``"noalias"`` and ``"readonly"`` (sets of parameter positions: buffers that overlap no other buffer
+    that is written, and buffers that are not written) and ``"contract"`` (products and sums may be fused).
+    """
+    module = ModuleText()
+    noalias, readonly = function.meta.get("noalias", ()), function.meta.get("readonly", ())
+    head: list[str] = []
+    for k, p in enumerate(function.params):
+        if isinstance(p.type, BufferType):
+            facts = (" noalias" if k in noalias else "") + (" readonly" if k in readonly else "")
+            head.append(f"ptr{facts} %p{k}")
+        elif p.dtype.kind == "c":
+            part = SCALARS[p.dtype].llvm
+            head += [f"{part} %p{k}.re", f"{part} %p{k}.im"]
+        else:
+            head.append(f"{'i8' if p.dtype.kind == 'b' else SCALARS[p.dtype].llvm} %p{k}")
+    head += ["ptr noalias %results", "ptr noalias %context"]
+    text = FunctionText(module, f"define internal i32 @{symbol}({', '.join(head)}) #0 {{")
+    kernel = Kernel(function, module, text, target)
+    for k, p in enumerate(function.params):
+        if isinstance(p.type, BufferType) or p.dtype.kind not in "bc":
+            kernel.env[p] = f"%p{k}"
+        elif p.dtype.kind == "c":
+            kernel.env[p] = (f"%p{k}.re", f"%p{k}.im")
+        else:
+            kernel.env[p] = kernel.lanes.op("icmp ne", "i8", f"%p{k}", "0")
+    kernel.block(function.body)
+    kernel.finish(function.body.terminator)
+    attributes = f'attributes #0 = {{ nounwind "prefer-vector-width"="{target.vector_bits}" }}'
+    parts = [text.finish(), *module.parts(), attributes]
+    slots = max((len(op.operands) - 1 for op in kernel.sites), default=0)
+    return KernelText(
+        "\n".join(parts) + "\n",
+        symbol,
+        tuple(kernel.sites),
+        tuple(kernel.effects),
+        frozenset(module.needs),
+        "full" if kernel.scalar_loops else "light",
+        slots,
+    )

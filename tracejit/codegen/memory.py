@@ -1,0 +1,214 @@
+"""Buffers: loads and stores of single elements, allocation, constant data, block copies and matrix products."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracejit.codegen import runtime_ir
+from tracejit.codegen.lanes import Lanes
+from tracejit.codegen.scalars import BOOL, SCALARS, Operand, Scalar
+from tracejit.codegen.writer import FunctionText
+from tracejit.ir.core import Op
+from tracejit.ir.types import BufferType
+
+if TYPE_CHECKING:
+    from tracejit.codegen.control import Kernel
+
+OUT_OF_MEMORY = -2
+"""The kernel's result when an allocation failed."""
+
+_BYTES = [f"\\{b:02X}" for b in range(256)]
+
+
+# --- single elements
+def element(f: FunctionText, s: Scalar, buffer: str, index: str) -> str:
+    """The address of element ``index``."""
+    if index == "0":
+        return buffer
+    kind = f"[2 x {s.memory}]" if s.kind == "c" else s.memory
+    p = f.fresh()
+    f.line(f"{p} = getelementptr inbounds {kind}, ptr {buffer}, i64 {index}")
+    return p
+
+
+def read(e: Lanes, s: Scalar, address: str, suffix: str = "") -> Operand:
+    """The value of dtype ``s`` in memory at ``address``."""
+    f = e.function
+    r = f.fresh()
+    f.line(f"{r} = load {s.memory}, ptr {address}, align {s.align}{suffix}")
+    if s is BOOL:
+        return e.op("icmp ne", "i8", r, "0")
+    if s.kind == "c":
+        at, im = f.fresh(), f.fresh()
+        f.line(f"{at} = getelementptr inbounds i8, ptr {address}, i64 {s.align}")
+        f.line(f"{im} = load {s.memory}, ptr {at}, align {s.align}{suffix}")
+        return r, im
+    return r
+
+
+def write(e: Lanes, s: Scalar, address: str, value: Operand) -> None:
+    """Put ``value`` into memory at ``address``."""
+    f = e.function
+    if s.kind == "c":
+        re, im = value
+        at = f.fresh()
+        f.line(f"store {s.memory} {re}, ptr {address}, align {s.align}")
+        f.line(f"{at} = getelementptr inbounds i8, ptr {address}, i64 {s.align}")
+        f.line(f"store {s.memory} {im}, ptr {at}, align {s.align}")
+        return
+    assert isinstance(value, str)
+    if s is BOOL:
+        value = e.convert("zext", "i1", "i8", value)
+    f.line(f"store {s.memory} {value}, ptr {address}, align {s.align}")
+
+
+def write_slot(k: Kernel, area: str, number: int, op: Op, position: int) -> None:
+    """Put operand ``position`` of ``op`` into slot ``number`` (16 bytes each) of ``area``."""
+    value = op.operands[position]
+    address = element(k.function, SCALARS[np.dtype(np.int8)], area, str(16 * number))
+    if isinstance(value.type, BufferType):
+        k.function.line(f"store ptr {k.pointer(value)}, ptr {address}, align 8")
+    else:
+        write(k.lanes, SCALARS[value.dtype], address, k.env[value])
+
+
+def load(k: Kernel, op: Op) -> None:
+    buffer, index = op.operands
+    s = SCALARS[buffer.dtype]
+    suffix = ", !invariant.load " + k.module.node("!{}") if op.attrs.get("invariant") else ""
+    address = element(k.function, s, k.pointer(buffer), k.text(index))
+    k.env[op.results[0]] = read(k.lanes, s, address, suffix)
+
+
+def store(k: Kernel, op: Op) -> None:
+    buffer, index, value = op.operands
+    s = SCALARS[buffer.dtype]
+    write(k.lanes, s, element(k.function, s, k.pointer(buffer), k.text(index)), k.env[value])
+
+
+# --- whole buffers
+def alloc(k: Kernel, op: Op) -> None:
+    s = SCALARS[op.result.dtype]
+    stack = op.attrs.get("stack")
+    f = k.function
+    if stack is not None:
+        k.env[op.result] = f.alloca(f"[{max(int(stack), 1) * s.size} x i8]", 64)
+        return
+    runtime_ir.require_allocator(k.module)
+    table = k.live_buffers()
+    p, ok = f.fresh(), f.fresh()
+    f.line(f"{p} = call noalias ptr @tj.alloc(ptr {table}, i64 {k.text(op.operands[0])}, i64 {s.size})")
+    f.line(f"{ok} = icmp ne ptr {p}, null")
+    k.fail_unless(ok, OUT_OF_MEMORY)
+    k.env[op.result] = p
+
+
+def free(k: Kernel, op: Op) -> None:
+    if k.allocates:
+        runtime_ir.require_allocator(k.module)
+        k.function.line(f"call void @tj.free(ptr {k.live_buffers()}, ptr {k.pointer(op.operands[0])})")
+
+
+def constant_buffer(k: Kernel, op: Op) -> None:
+    data = np.ascontiguousarray(op.attrs["value"]).tobytes()
+    name = f"tj.data.{len(k.module.definitions)}"
+    text = f"@{name} = private unnamed_addr constant [{len(data)} x i8] " + (
+        'c"' + "".join(map(_BYTES.__getitem__, data)) + '"' if any(data) else "zeroinitializer"
+    )
+    k.module.define(name, lambda: f"{text}, align 64")
+    k.env[op.result] = f"@{name}"
+
+
+def offset(k: Kernel, op: Op) -> None:
+    buffer, index = op.operands
+    k.env[op.result] = element(k.function, SCALARS[buffer.dtype], k.pointer(buffer), k.text(index))
+
+
+def same_buffer(k: Kernel, op: Op) -> None:
+    a, b = op.operands
+    r = k.function.fresh()
+    k.function.line(f"{r} = icmp eq ptr {k.pointer(a)}, {k.pointer(b)}")
+    k.env[op.result] = r
+
+
+def copy_elements(k: Kernel, op: Op) -> None:
+    target, source, count = op.operands
+    s = SCALARS[target.dtype]
+    n = _bytes(k, s, k.text(count))
+    k.module.declare("llvm.memcpy.p0.p0.i64", "void", "ptr, ptr, i64, i1")
+    to, source_text = k.pointer(target), k.pointer(source)
+    k.function.line(
+        f"call void @llvm.memcpy.p0.p0.i64(ptr align {s.align} {to}, ptr align {s.align} {source_text}, i64 {n}, i1 false)"
+    )
+
+
+def fill_zero(k: Kernel, op: Op) -> None:
+    target, count = op.operands
+    s = SCALARS[target.dtype]
+    n = _bytes(k, s, k.text(count))
+    k.module.declare("llvm.memset.p0.i64", "void", "ptr, i8, i64, i1")
+    k.function.line(f"call void @llvm.memset.p0.i64(ptr align {s.align} {k.pointer(target)}, i8 0, i64 {n}, i1 false)")
+
+
+def _bytes(k: Kernel, s: Scalar, count: str) -> str:
+    return count if s.size == 1 else k.lanes.op("mul nuw nsw", "i64", count, str(s.size))
+
+
+_CBLAS = {"f32": "s", "f64": "d", "c64": "c", "c128": "z"}
+_ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
+
+
+def gemm(k: Kernel, op: Op) -> None:
+    """Import ``tj_{s,d,c,z}gemm``: CBLAS's routine with 64-bit integers."""
+    c, a, b, m, n, depth, lda, ldb = op.operands
+    s = SCALARS[c.dtype]
+    if s.name not in _CBLAS:
+        raise NotImplementedError(f"matrix products of {s.name} are loops, not gemm")
+    e, f = k.lanes, k.function
+    symbol = f"tj_{_CBLAS[s.name]}gemm"
+    transpose_a, transpose_b = bool(op.attrs.get("transpose_a")), bool(op.attrs.get("transpose_b"))
+    m_, n_, k_ = k.text(m), k.text(n), k.text(depth)
+    one = e.num(s.part, 1.0)
+    if s.kind == "c":
+        scalar, alpha, beta = "ptr", f.alloca(s.memory, 16, 2), f.alloca(s.memory, 16, 2)
+        write(e, s, alpha, (one, e.num(s.part, 0.0)))
+        write(e, s, beta, (e.num(s.part, 0.0), e.num(s.part, 0.0)))
+    else:
+        scalar, alpha, beta = s.llvm, one, e.num(s, 0.0)
+    k.module.need(
+        symbol, "void", f"i32, i32, i32, i64, i64, i64, {scalar}, ptr, i64, ptr, i64, {scalar}, ptr, i64", " nounwind"
+    )
+
+    def distance(given: str, columns: str) -> str:
+        # CBLAS wants at least the row length and 1, also where there is one row, or none
+        return e.intrinsic("smax", "i64", e.intrinsic("smax", "i64", given, columns), "1")
+
+    lda_ = distance(k.text(lda), m_ if transpose_a else k_)
+    ldb_ = distance(k.text(ldb), k_ if transpose_b else n_)
+    ldc_ = distance(n_, n_)
+    f.line(
+        f"call void @{symbol}(i32 {_ROW_MAJOR}, i32 {_TRANSPOSED if transpose_a else _PLAIN}, "
+        f"i32 {_TRANSPOSED if transpose_b else _PLAIN}, i64 {m_}, i64 {n_}, i64 {k_}, {scalar} {alpha}, ptr {k.pointer(a)}, "
+        f"i64 {lda_}, ptr {k.pointer(b)}, i64 {ldb_}, {scalar} {beta}, ptr {k.pointer(c)}, i64 {ldc_})"
+    )
+
+
+__all__ = [
+    "OUT_OF_MEMORY",
+    "alloc",
+    "constant_buffer",
+    "copy_elements",
+    "element",
+    "fill_zero",
+    "free",
+    "gemm",
+    "load",
+    "offset",
+    "read",
+    "same_buffer",
+    "store",
+    "write",
+    "write_slot",
+]
