@@ -76,14 +76,8 @@ class Tracer:
     def __complex__(self) -> complex:
         raise self._needs("its value as a Python complex")
 
-    def __copy__(self) -> Any:
-        raise NotImplementedError
-
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise CaptureError("a traced value cannot be pickled or copied by the copy module", hint="use numpy's copy")
-
-    def __setattr_refused__(self, name: str) -> None:
-        raise AttributeError(name)
 
 
 def is_traced(x: object) -> bool:

@@ -1,0 +1,282 @@
+"""What each NumPy ufunc computes, as ops: the operands have equal shapes and the dtypes of the loop NumPy would run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tracejit.errors import UnsupportedError
+from tracejit.ir.core import Value
+from tracejit.ir.types import BOOL, INT64, UINT64
+from tracejit.ops import elementwise as E
+from tracejit.ops import reduction, structural
+from tracejit.ops.builder import Builder
+from tracejit.ops.primitive import Primitive
+
+DType: TypeAlias = "np.dtype[Any]"
+Kernel: TypeAlias = Callable[[Builder, Sequence[Value], Sequence[DType]], Value]
+"""``kernel(builder, operands, output dtypes) -> result``."""
+
+KERNELS: dict[np.ufunc, Kernel] = {}
+"""The ufuncs with one output; :data:`PAIRS` has those with two."""
+
+PAIRS: dict[np.ufunc, tuple[Kernel, Kernel]] = {}
+
+
+def kernel_of(ufunc: np.ufunc) -> Kernel:
+    """The kernel of a ufunc with one output.
+
+    Raises:
+        UnsupportedError: There is none yet.
+    """
+    found = KERNELS.get(ufunc)
+    if found is None:
+        raise UnsupportedError(f"np.{ufunc.__name__} is not supported yet")
+    return found
+
+
+def implements(*ufuncs: np.ufunc) -> Callable[[Kernel], Kernel]:
+    """Declare a kernel of ``ufuncs``."""
+
+    def declare(kernel: Kernel) -> Kernel:
+        for ufunc in ufuncs:
+            KERNELS[ufunc] = kernel
+        return kernel
+
+    return declare
+
+
+def filled(b: Builder, x: Value, number: complex) -> Value:
+    """The constant ``number`` in the dtype and shape of ``x``."""
+    return b.fill(b.const(number, x.dtype), x.shape)
+
+
+def simple(primitive: Primitive, ufunc: np.ufunc) -> Kernel:
+    """The kernel that is one primitive."""
+
+    def kernel(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+        if x[0].dtype.kind not in primitive.codegen:
+            raise UnsupportedError(f"np.{ufunc.__name__} of {x[0].dtype} numbers is not supported yet")
+        return b.apply(primitive, *x)
+
+    return kernel
+
+
+for _ufunc, _primitive in {
+    np.add: E.add,
+    np.subtract: E.sub,
+    np.multiply: E.mul,
+    np.true_divide: E.div,
+    np.floor_divide: E.floordiv,
+    np.remainder: E.mod,
+    np.negative: E.neg,
+    np.absolute: E.abs,
+    np.fabs: E.abs,
+    np.sign: E.sign,
+    np.minimum: E.minimum,
+    np.maximum: E.maximum,
+    np.fmin: E.fmin,
+    np.fmax: E.fmax,
+    np.copysign: E.copysign,
+    np.bitwise_and: E.and_,
+    np.bitwise_or: E.or_,
+    np.bitwise_xor: E.xor,
+    np.logical_and: E.and_,
+    np.logical_or: E.or_,
+    np.logical_xor: E.xor,
+    np.invert: E.not_,
+    np.logical_not: E.not_,
+    np.left_shift: E.shl,
+    np.right_shift: E.shr,
+    np.rint: E.rint,
+    np.signbit: E.signbit,
+    np.sqrt: E.sqrt,
+    np.exp: E.exp,
+    np.expm1: E.expm1,
+    np.log: E.log,
+    np.log1p: E.log1p,
+    np.log2: E.log2,
+    np.log10: E.log10,
+    np.sin: E.sin,
+    np.cos: E.cos,
+    np.tan: E.tan,
+    np.arcsin: E.asin,
+    np.arccos: E.acos,
+    np.arctan: E.atan,
+    np.arctan2: E.atan2,
+    np.sinh: E.sinh,
+    np.cosh: E.cosh,
+    np.tanh: E.tanh,
+    np.cbrt: E.cbrt,
+    np.hypot: E.hypot,
+    np.float_power: E.pow,
+}.items():
+    KERNELS[_ufunc] = simple(_primitive, _ufunc)
+
+
+@implements(np.positive)
+def _identity(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    return x[0]
+
+
+@implements(np.conjugate)
+def _conjugate(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    return b.apply(E.conj, x[0]) if x[0].dtype.kind == "c" else x[0]
+
+
+@implements(np.square)
+def _square(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    return b.apply(E.mul, x[0], x[0])
+
+
+@implements(np.reciprocal)
+def _reciprocal(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    if x[0].dtype.kind in "biu":
+        raise UnsupportedError("np.reciprocal of integers is not supported")
+    return b.apply(E.div, filled(b, x[0], 1), x[0])
+
+
+def _rounding(primitive: Primitive, ufunc: np.ufunc) -> Kernel:
+    def kernel(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+        return x[0] if x[0].dtype.kind in "biu" else b.apply(primitive, x[0])
+
+    return kernel
+
+
+for _ufunc, _primitive in {np.floor: E.floor, np.ceil: E.ceil, np.trunc: E.trunc}.items():
+    KERNELS[_ufunc] = _rounding(_primitive, _ufunc)
+
+
+def _classification(primitive: Primitive, of_integers: bool) -> Kernel:
+    def kernel(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+        if x[0].dtype.kind in "biu":
+            return b.fill(b.const(of_integers, BOOL), x[0].shape)
+        return b.apply(primitive, x[0])
+
+    return kernel
+
+
+for _ufunc, _primitive in {np.isnan: E.isnan, np.isinf: E.isinf, np.isfinite: E.isfinite}.items():
+    KERNELS[_ufunc] = _classification(_primitive, _ufunc is np.isfinite)
+
+
+def _comparison(primitive: Primitive, mirrored: Primitive) -> Kernel:
+    def kernel(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+        left, right = x
+        if left.dtype == right.dtype:
+            return b.apply(primitive, left, right)
+        if left.dtype == INT64 and right.dtype == UINT64:
+            return signed_unsigned(b, primitive, left, right)
+        if left.dtype == UINT64 and right.dtype == INT64:
+            return signed_unsigned(b, mirrored, right, left)
+        raise UnsupportedError(f"comparing {left.dtype} with {right.dtype} is not supported")
+
+    return kernel
+
+
+def signed_unsigned(b: Builder, primitive: Primitive, signed: Value, unsigned: Value) -> Value:
+    """A comparison of an int64 with a uint64, exactly: all negative numbers are less than all unsigned ones."""
+    negative = b.apply(E.lt, signed, filled(b, signed, 0))
+    result = b.apply(primitive, b.cast(signed, UINT64), unsigned)
+    if primitive in (E.lt, E.le, E.ne):
+        return b.apply(E.or_, negative, result)
+    return b.apply(E.and_, b.apply(E.not_, negative), result)
+
+
+for _ufunc, _primitive, _mirrored in (
+    (np.equal, E.eq, E.eq),
+    (np.not_equal, E.ne, E.ne),
+    (np.less, E.lt, E.gt),
+    (np.less_equal, E.le, E.ge),
+    (np.greater, E.gt, E.lt),
+    (np.greater_equal, E.ge, E.le),
+):
+    KERNELS[_ufunc] = _comparison(_primitive, _mirrored)
+COMPARISONS = frozenset({np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal})
+
+
+@implements(np.power)
+def _power(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    base, exponent = x
+    if exponent.dtype.kind == "i" and not known_nonnegative(exponent):
+        negative = b.apply(E.lt, exponent, filled(b, exponent, 0))
+        if exponent.rank:
+            negative = b.reduce(reduction.reduce_any, negative, range(exponent.rank))
+        b.check(b.apply(E.not_, negative), ValueError, ("Integers to negative integer powers are not allowed.",))
+    return b.apply(E.pow, base, exponent)
+
+
+def known_nonnegative(x: Value) -> bool:
+    """Whether no element of ``x`` is negative, as far as its constants show."""
+    op = x.op
+    while op is not None and (op.primitive is structural.view or op.primitive is E.cast):
+        if op.primitive is E.cast and op.operands[0].dtype.kind not in "biu":
+            return False
+        op = op.operands[0].op
+    return op is not None and op.primitive is structural.const and bool(np.all(np.asarray(op.attrs["value"]) >= 0))
+
+
+def _c_remainder(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    """The remainder with the sign of the dividend."""
+    dividend, divisor = x
+    if dividend.dtype.kind == "f":
+        size = b.apply(E.mod, b.apply(E.abs, dividend), b.apply(E.abs, divisor))
+        return b.apply(E.copysign, size, dividend)
+    remainder = b.apply(E.mod, dividend, divisor)
+    if dividend.dtype.kind == "u":
+        return remainder
+    zero = filled(b, dividend, 0)
+    signs_differ = b.apply(E.xor, b.apply(E.lt, dividend, zero), b.apply(E.lt, divisor, zero))
+    adjust = b.apply(E.and_, signs_differ, b.apply(E.ne, remainder, zero))
+    return b.apply(E.select, adjust, b.apply(E.sub, remainder, divisor), remainder)
+
+
+KERNELS[np.fmod] = _c_remainder
+
+
+@implements(np.exp2)
+def _exp2(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    return b.apply(E.pow, filled(b, x[0], 2), x[0])
+
+
+def _scaled(factor: float) -> Kernel:
+    def kernel(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+        return b.apply(E.mul, x[0], filled(b, x[0], factor))
+
+    return kernel
+
+
+KERNELS[np.deg2rad] = KERNELS[np.radians] = _scaled(np.pi / 180.0)
+KERNELS[np.rad2deg] = KERNELS[np.degrees] = _scaled(180.0 / np.pi)
+
+
+@implements(np.heaviside)
+def _heaviside(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    zero = filled(b, x[0], 0)
+    step = b.apply(E.select, b.apply(E.lt, x[0], zero), zero, filled(b, x[0], 1))
+    step = b.apply(E.select, b.apply(E.eq, x[0], zero), x[1], step)
+    return b.apply(E.select, b.apply(E.isnan, x[0]), x[0], step)
+
+
+@implements(np.logaddexp)
+def _logaddexp(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    difference = b.apply(E.sub, x[0], x[1])
+    tail = b.apply(E.log1p, b.apply(E.exp, b.apply(E.neg, b.apply(E.abs, difference))))
+    apart = b.apply(E.add, b.apply(E.maximum, x[0], x[1]), tail)
+    # equal infinities have no difference
+    same = b.apply(E.add, x[0], filled(b, x[0], float(np.log(2.0))))
+    return b.apply(E.select, b.apply(E.eq, x[0], x[1]), same, apart)
+
+
+def _fraction(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    whole = b.apply(E.trunc, x[0])
+    rest = b.apply(E.select, b.apply(E.isinf, x[0]), filled(b, x[0], 0), b.apply(E.sub, x[0], whole))
+    return b.apply(E.copysign, rest, x[0])
+
+
+PAIRS[np.modf] = (_fraction, KERNELS[np.trunc])
+PAIRS[np.divmod] = (KERNELS[np.floor_divide], KERNELS[np.remainder])
+
+
