@@ -362,3 +362,28 @@ def mutual_recursion_on_constants(x):
         return -x if n == 0 else even(n - 1) * 2
 
     return even(4), odd(3)
+
+
+class Scaled:
+    """Methods with decorators of the user's own."""
+
+    def __init__(self, k):
+        self.k = k
+
+    @trace_calls
+    def apply(self, x):
+        if x > 0:
+            return x * self.k
+        return x
+
+    @functools.cached_property
+    def twice(self):
+        return self.k * 2
+
+
+SCALED = Scaled(3.0)
+
+
+@case(lambda rng: each(1.0, -2))
+def decorated_methods(x):
+    return SCALED.apply(x) + SCALED.twice

@@ -305,3 +305,12 @@ def diagonal_walk(x, k):
         if 0 <= j < 6:
             a[i, j] = x[i]
     return a
+
+
+@case(lambda rng: [(rand(rng, 9), n) for n in (0, 1, 4)])
+def loop_dependent_steps(x, n):
+    out = np.zeros(9)
+    for i in range(n):
+        out[:: i + 1] += 1
+        out[i] = x[:: i + 2].size
+    return out
