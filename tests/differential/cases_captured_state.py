@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from .inputs import each, rand
-from .registry import case, scenario
+from .registry import REFUSED, case, scenario
 
 exact = partial(case, rtol=0)
 
@@ -138,7 +138,7 @@ def global_counter_is_written(jit):
     return [*log, f(2.0), module.COUNTER]
 
 
-@scenario(allow=(TypeError, NotImplementedError))
+@scenario(allow=REFUSED)
 def global_written_under_a_condition(jit):
     module = this_module()
     module.COUNTER = 5
@@ -322,7 +322,7 @@ def dict_captured_and_written(jit):
     return [f(1.0, "a"), f(2.0, "b"), f(3.0, "a"), cache]
 
 
-@scenario()
+@scenario(allow=REFUSED)
 def redefined_helper(jit):
     namespace = {}
     exec("def helper(x):\n    return x + 1\ndef f(x):\n    return helper(x) * 2\n", namespace)

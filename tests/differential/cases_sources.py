@@ -11,7 +11,7 @@ import tempfile
 
 import numpy as np
 
-from .registry import scenario
+from .registry import REFUSED, scenario
 
 SOURCE = """\
 def f(x):
@@ -146,7 +146,7 @@ def callable_objects_and_bound_methods(jit):
     return [*log, f(1.0), g(3.0)]
 
 
-@scenario()
+@scenario(allow=REFUSED)
 def builtins_and_ufuncs(jit):
     return jit(abs)(-2.5), jit(np.sin)(0.0), jit(np.add)(1.0, np.ones(2)), jit(max)(1, 2)
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .registry import scenario
+from .registry import REFUSED, scenario
 
 
 def count_down(n):
@@ -194,7 +194,7 @@ def keyboard_interrupt_of_a_timer_thread(jit):
     return "not interrupted"
 
 
-@scenario()
+@scenario(allow=REFUSED)
 def recursion_without_end_on_a_static_argument(jit):
     def f(x, n="a"):
         return f(x, n + "a") + 1
