@@ -1,9 +1,9 @@
 """Addresses and memory layouts of the Python and NumPy C-API that generated code relies on.
 
 No C compiler is involved, so what a C extension takes from header files is found here in the live process: addresses of
-functions from ``ctypes.pythonapi`` and NumPy's API table, offsets of fields from the public struct definitions. Every offset is
-checked against live objects when this module is imported; an interpreter with another layout is refused there instead of
-crashing later.
+functions from ``ctypes.pythonapi`` and NumPy's API table, offsets of fields from the public struct definitions.
+Every offset is checked against live objects when this module is imported; an interpreter with another layout is
+refused there instead of crashing later.
 """
 
 from __future__ import annotations
@@ -77,11 +77,12 @@ def function(name: str) -> int:
 @functools.cache
 def _numpy_table() -> int:
     capsule = np._core._multiarray_umath._ARRAY_API  # type: ignore[attr-defined]
-    get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", ctypes.pythonapi))
+    get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+        ("PyCapsule_GetPointer", ctypes.pythonapi)
+    )
     return int(get(capsule, None))
 
 
-@functools.cache
 def type_slot(cls: type, slot: int) -> int:
     """The function in slot number ``slot`` (``Py_tp_alloc`` and the like) of a type."""
     get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_int)(("PyType_GetSlot", ctypes.pythonapi))
@@ -134,7 +135,10 @@ def _check_numpy() -> None:
     _check([word(word(at + ARRAY_STRIDES) + 8 * k) for k in range(2)] == [20, 4], "ndarray")
     _check(word(at + ARRAY_BASE) == id(a.base) and word(at + ARRAY_DESCR) == id(np.dtype(np.float32)), "ndarray")
     flags = ctypes.c_int.from_address(at + ARRAY_FLAGS).value
-    _check(flags & (FLAG_C | FLAG_F | FLAG_OWNDATA | FLAG_ALIGNED | FLAG_WRITEABLE) == FLAG_ALIGNED | FLAG_WRITEABLE, "ndarray")
+    _check(
+        flags & (FLAG_C | FLAG_F | FLAG_OWNDATA | FLAG_ALIGNED | FLAG_WRITEABLE) == FLAG_ALIGNED | FLAG_WRITEABLE,
+        "ndarray",
+    )
     owner = np.zeros(3)
     owner.flags.writeable = False
     flags = ctypes.c_int.from_address(id(owner) + ARRAY_FLAGS).value

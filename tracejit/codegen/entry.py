@@ -1,12 +1,13 @@
 """The native entry point of a compiled program: what Python calls.
 
-``ptr @entry(ptr self, ptr args, i64 nargsf, ptr kwnames)`` is a vectorcall function. It binds the call's arguments, checks
-guards and inputs, runs the kernel, and builds the result; each of these is a module of its own beside this one. A call that
-does not fit goes to the entry point that the variable ``@next`` holds, or, when that is null, to the Python object in the
+``ptr @entry(ptr self, ptr args, i64 nargsf, ptr kwnames)`` is a vectorcall function. It binds the call's arguments,
+checks guards and inputs, runs the kernel, and builds the result; each of these is a module of its own beside this
+one. A call that does not fit goes to the entry point that the variable ``@next`` holds, or, when that is null, to
+the Python object in the
 ``slow`` field of ``self``.
 
-The frame holds everything (results, payloads, owned references), so the function may run in several threads and call itself
-through a callback.
+The frame holds everything (results, payloads, owned references), so the function may run in several threads and call
+itself through a callback.
 """
 
 from __future__ import annotations
@@ -18,15 +19,13 @@ from typing import Any, Literal, TypeAlias
 from tracejit.codegen import capi
 from tracejit.codegen.entry_arguments import ABORT, MISMATCH, Binder, Navigator, Parameters
 from tracejit.codegen.entry_inputs import Inputs
-from tracejit.codegen.entry_results import FAILED, OUTPUT_SIZE, Results, walk
+from tracejit.codegen.entry_results import FAILED, SLOT, Results, walk
 from tracejit.codegen.entry_text import PROFILE_METADATA, Writer
+from tracejit.codegen.llvm import KernelText, parameters
 from tracejit.codegen.memory import OUT_OF_MEMORY
+from tracejit.codegen.writer import POLL, PYTHON
 from tracejit.ir.interface import ArrayInput, OutSource, Program
-from tracejit.ir.types import BufferType
 from tracejit.lower.loops import Lowered
-
-CONTEXT_SLOTS = 4
-"""Least number of 16-byte payload slots that a kernel may write to."""
 
 Release: TypeAlias = "Literal['never', 'always'] | int"
 """When the GIL is released around the kernel; an int: when the array inputs have at least so many elements together."""
@@ -54,35 +53,36 @@ SYMBOLS = ("entry", "next")
 def emit_entry(
     program: Program,
     lowered: Lowered,
-    kernel: str,
-    parameters: Parameters,
+    kernel: KernelText,
+    call: Parameters,
     *,
     raise_site: Any,
     run_effect: Any = None,
     slow_offset: int,
     release: Release = "never",
-    payloads: int = CONTEXT_SLOTS,
 ) -> EntryText:
     """Write the module.
 
     Args:
         program: What the function was traced to.
         lowered: Its loop-level form.
-        kernel: LLVM IR that defines ``@kernel``.
-        parameters: How calls bind.
+        kernel: Its LLVM IR.
+        call: How calls bind.
         raise_site: Called with the number of the failing site and the address of its payload; raises the exception.
-        run_effect: Called with the number of a ``print`` or ``callback`` and the address of its operands; None when the
-            program has none of them.
+        run_effect: Called with the number of a ``print`` or ``callback`` and the address of its operands (None when
+        the kernel
+            has none of them).
         slow_offset: Where ``self`` keeps the object that handles every other call.
-        release: When to release the GIL.
-        payloads: The largest number of payloads of any site.
+        release: When to release the GIL; never while there are prints or callbacks.
     """
     w = Writer()
-    binder = Binder(w, parameters)
+    binder = Binder(w, call)
     navigator = Navigator(w, binder, program.guards)
     inputs = Inputs(w, navigator, program)
-    results_room = w.alloca("i8", OUTPUT_SIZE * len(lowered.function.outputs), 16)
-    context = w.alloca("i8", 16 * max(payloads, CONTEXT_SLOTS), 16)
+    results_room = w.alloca("i8", SLOT * len(lowered.function.outputs), 16)
+    context = w.alloca("i8", SLOT * kernel.slots, 16)
+    if kernel.calls_python:
+        release = "never"
     results = Results(w, navigator, inputs, results_room, lowered.returned)
 
     binder.emit()
@@ -93,12 +93,12 @@ def emit_entry(
     for i in program.inputs:
         inputs.check(i)
     inputs.check_relations()
-    if release != "never" or run_effect is not None:
+    if release != "never" or kernel.calls_python:
         for i in program.inputs:
             if isinstance(i, ArrayInput):
                 navigator.hold(i.source)
     results.hold(program.output)
-    status = _run_kernel(w, inputs, results_room, context, lowered, release)
+    status = _run_kernel(w, inputs, results_room, context, kernel.symbol, lowered, release)
     w.require(w.op(f"icmp eq i32 {status}, 0"), "raise")
     value = results.build(program.output)
     navigator.release()
@@ -116,14 +116,12 @@ def emit_entry(
 
 
 def _run_kernel(
-    w: Writer, inputs: Inputs, results: str, context: str, lowered: Lowered, release: Release
+    w: Writer, inputs: Inputs, results: str, context: str, symbol: str, lowered: Lowered, release: Release
 ) -> str:
     arguments = [*inputs.kernel_arguments(), f"ptr {results}", f"ptr {context}"]
-    expected = len(lowered.function.params) + 2 + sum(
-        not isinstance(p.type, BufferType) and p.dtype.kind == "c" for p in lowered.function.params
-    )
-    assert len(arguments) == expected, (arguments, lowered.function)
-    run = f"call i32 @kernel({', '.join(arguments)})"
+    types = [a.split(" ", 1)[0] for a in arguments]
+    assert types == [*parameters(lowered.function), "ptr", "ptr"], (types, parameters(lowered.function))
+    run = f"call i32 @{symbol}({', '.join(arguments)})"
 
     def unlocked() -> str:
         state = w.call("ptr", "PyEval_SaveThread")
@@ -178,7 +176,7 @@ def _write_mismatch(w: Writer, navigator: Navigator, slow_offset: int) -> None:
     w.do("ret ptr null")
 
 
-POLL = f"""
+_POLL = f"""
 @poll.next = internal global i64 0
 declare i64 @llvm.readcyclecounter()
 define internal i32 @tj_poll(ptr %context) noinline {{
@@ -199,21 +197,21 @@ no:
 """Whether a signal handler has raised (KeyboardInterrupt): asked often, looked up some thirty times a second."""
 
 
-def _module(w: Writer, kernel: str, run_effect: Any) -> str:
-    if "@tj_poll" in kernel:
+def _module(w: Writer, kernel: KernelText, run_effect: Any) -> str:
+    if POLL in kernel.needs:
         for name, signature in {
             "PyGILState_Ensure": "declare i32 @PyGILState_Ensure()",
             "PyErr_CheckSignals": "declare i32 @PyErr_CheckSignals()",
             "PyGILState_Release": "declare void @PyGILState_Release(i32)",
         }.items():
             w.declare(name, signature, capi.function(name))
-        w.globals.append(POLL)
-    if "@tj_python" in kernel:
+        w.globals.append(_POLL)
+    if PYTHON in kernel.needs:
         w.declare_call_python()
         w.globals.append(_effect(w.object(run_effect)))
     body = ["define ptr @entry(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {", "start:", *w.allocas, *w.lines, "}"]
     entry = "\n".join([*w.globals, *w.declarations(), *body, *PROFILE_METADATA])
-    return merge(kernel, entry)
+    return merge(kernel.text, entry)
 
 
 def _effect(callee: str) -> str:
@@ -233,7 +231,8 @@ _DEFINE = re.compile(r"^define [^@]*@([\w.$]+)\(", re.MULTILINE)
 
 
 def merge(*texts: str) -> str:
-    """One module out of several texts: a function that several declare is declared once, or not at all if one defines it."""
+    """One module out of several texts: a function that several declare is declared once, or not at all if one
+    defines it."""
     known = {name for text in texts for name in _DEFINE.findall(text)}
     lines = []
     for line in "\n".join(texts).splitlines():
@@ -244,4 +243,3 @@ def merge(*texts: str) -> str:
             known.add(declared[1])
         lines.append(line)
     return "\n".join(lines)
-

@@ -58,8 +58,8 @@ class Parameters:
 class Binder:
     """Gives every parameter a slot in an array of borrowed object pointers.
 
-    Slots: positional parameters, the items of ``*args``, keyword-only parameters, the items of ``**kwargs``. A call that passes
-    exactly the positional ones uses the caller's own argument array; any other goes through ``@bind``.
+    Slots: positional parameters, the items of ``*args``, keyword-only parameters, the items of ``**kwargs``. A call
+    that passes exactly the positional ones uses the caller's own argument array; any other goes through ``@bind``.
     """
 
     def __init__(self, writer: Writer, parameters: Parameters) -> None:
@@ -115,8 +115,8 @@ class Binder:
     def _bind_function(self) -> str:
         """``@bind``: positional arguments, then keywords by identity of their (interned) names, then defaults.
 
-        Keywords for ``**kwargs`` must come in the order of the dict that was seen. It says no wherever it is not certain: Python
-        then binds the call, with Python's own error messages.
+        Keywords for ``**kwargs`` must come in the order of the dict that was seen. It says no wherever it is not
+        certain: Python then binds the call, with Python's own error messages.
         """
         least = self.direct if self.parameters.extra_positional else 0
         return f"""
@@ -217,8 +217,9 @@ Key = tuple[Any, ...]
 class Navigator:
     """Follows sources to objects, each once, and checks the guards on each object as soon as it is found.
 
-    Objects that are not arguments themselves may lose their owner when Python code runs (an attribute's getter, a callback, another
-    thread): those that :meth:`hold` was called for have a reference of their own until :meth:`release`.
+    Objects that are not arguments themselves may lose their owner when Python code runs (an attribute's getter, a
+    callback, another thread): those that :meth:`hold` was called for have a reference of their own until
+    :meth:`release`.
     """
 
     def __init__(self, writer: Writer, binder: Binder, guards: Sequence[Guard]) -> None:
@@ -343,7 +344,9 @@ class Navigator:
             self._keep(made)
             for k, name in enumerate(p.extra_keywords):
                 item = self._slot(b.first_keyword + k)
-                done = w.call("i32", "PyDict_SetItem", f"ptr {made}", f"ptr {w.object(sys.intern(name))}", f"ptr {item}")
+                done = w.call(
+                    "i32", "PyDict_SetItem", f"ptr {made}", f"ptr {w.object(sys.intern(name))}", f"ptr {item}"
+                )
                 w.require(w.op(f"icmp eq i32 {done}, 0"), ABORT)
             return made
         return self._slot(b.slot_of[index])
@@ -386,7 +389,9 @@ class Navigator:
         container, key = self.object(base), self.key(base)
         kind, keys = self._container(base)
         if issubclass(kind, dict):
-            return self._items[key][next(k for k, known in enumerate(keys) if type(known) is type(item) and known == item)]
+            return self._items[key][
+                next(k for k, known in enumerate(keys) if type(known) is type(item) and known == item)
+            ]
         if issubclass(kind, tuple):
             return w.load("ptr", container, capi.TUPLE_ITEMS + 8 * int(item))
         return w.load("ptr", w.load("ptr", container, capi.LIST_ITEMS), 8 * int(item))
@@ -503,4 +508,3 @@ def parameters_of(signature: inspect.Signature, extra_positional: int, extra_key
     defaults = {k: p.default for k, p in enumerate(signature.parameters.values()) if p.default is not p.empty}
     kinds = tuple(p.kind for p in signature.parameters.values())
     return Parameters(tuple(signature.parameters), kinds, defaults, extra_positional, tuple(extra_keywords))
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +12,6 @@ from tracejit.codegen.entry_arguments import MISMATCH, Navigator
 from tracejit.codegen.entry_text import Writer
 from tracejit.codegen.scalars import SCALARS
 from tracejit.ir.interface import ArrayInput, Disjoint, Input, Program, Same, ScalarInput
-
-Array = np.dtype[Any]
 
 
 @dataclass
@@ -78,7 +75,8 @@ class Inputs:
             python_type = {"b": bool, "i": int, "f": float, "c": complex}[s.kind]
             w.require(w.type_is(object, w.object(python_type)), MISMATCH)
             if s.kind == "b":
-                return [f"i1 {w.op(f'icmp eq ptr {object}, {w.object(True)}')}"]
+                yes = w.op(f"icmp eq ptr {object}, {w.object(True)}")
+                return [f"i8 {w.op(f'zext i1 {yes} to i8')}"]
             if s.kind == "i":
                 overflow = w.alloca("i32")
                 value = w.call("i64", "PyLong_AsLongLongAndOverflow", f"ptr {object}", f"ptr {overflow}")
@@ -94,10 +92,7 @@ class Inputs:
         if s.kind == "c":
             size = s.part.size
             return [f"{s.llvm} {w.load(s.part.memory, pointer, offset + k * size)}" for k in (0, 1)]
-        value = w.load(s.memory, pointer, offset)
-        if s.kind == "b":
-            return [f"i1 {w.op(f'icmp ne i8 {value}, 0')}"]
-        return [f"{s.llvm} {value}"]
+        return [f"{s.memory} {w.load(s.memory, pointer, offset)}"]
 
     # --- arrays
     def _array(self, object: str, input: ArrayInput) -> CheckedArray:
@@ -228,7 +223,3 @@ class Inputs:
             if isinstance(array, CheckedArray):
                 total = self.writer.add(total, self.element_count(array))
         return total
-
-
-def sources_of(inputs: Sequence[Input]) -> list[Any]:
-    return [i.source for i in inputs]

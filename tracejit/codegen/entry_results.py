@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tracejit.codegen import capi
 from tracejit.codegen.entry_arguments import Navigator
-from tracejit.codegen.entry_inputs import CheckedArray, Inputs
+from tracejit.codegen.entry_inputs import Inputs
 from tracejit.codegen.entry_text import Writer
 from tracejit.codegen.scalars import SCALARS, Scalar
 from tracejit.ir.interface import (
@@ -31,8 +32,8 @@ from tracejit.lower.loops import Returned
 FAILED = "failed"
 """The block for a Python exception after the kernel ran."""
 
-OUTPUT_SIZE = 16
-"""Bytes per result of the kernel."""
+SLOT = 16
+"""Bytes per result, and per payload, of the kernel."""
 
 NEW_ARRAY_FLAGS = capi.FLAG_C | capi.FLAG_ALIGNED | capi.FLAG_WRITEABLE
 
@@ -52,8 +53,8 @@ def walk(output: Output) -> Iterator[Output]:
 
 
 class Results:
-    """Builds the result. References that are owned on the way are kept in frame slots that are null when they have been given
-    away, so that one block, :data:`FAILED`, can clean up after any failure."""
+    """Builds the result. References that are owned on the way are kept in frame slots that are null when they have
+    been given away, so that one block, :data:`FAILED`, can clean up after any failure."""
 
     def __init__(
         self, writer: Writer, navigator: Navigator, inputs: Inputs, results: str, returned: Sequence[Returned]
@@ -121,7 +122,7 @@ class Results:
         self.writer.store("ptr", "null", slot)
 
     def _at(self, position: int) -> str:
-        return self.writer.at(self.results, OUTPUT_SIZE * position)
+        return self.writer.at(self.results, SLOT * position)
 
     def _build(self, output: Output) -> str:
         """An owned reference to the object for ``output``, not kept in any slot."""
@@ -146,7 +147,7 @@ class Results:
                 return self._view(output)
             case OutChoice(selector, options):
                 choice = w.load("i64", self._at(self.returned[selector].position))
-                return self._select(choice, [lambda o=o: self._build(o) for o in options])
+                return self._select(choice, [partial(self._build, o) for o in options])
             case OutTree(kind):
                 return {"tuple": self._tuple, "list": self._list, "dict": self._dict, "make": self._make}[kind](output)
         raise TypeError(output)
@@ -166,15 +167,17 @@ class Results:
     # --- scalars
     def _scalar(self, output: OutScalar) -> str:
         result = self.returned[output.index]
-        source = SCALARS[result.dtype]
         if output.selector is None:
             ((kind, dtype),) = output.alternatives
-            return self._number(self._load(result), source, kind, dtype)
+            return self._loaded_number(result, kind, dtype)
         choice = self.writer.load("i64", self._at(self.returned[output.selector].position))
         return self._select(
             choice,
-            [lambda k=k, d=d: self._number(self._load(result), source, k, d) for k, d in output.alternatives],
+            [partial(self._loaded_number, result, k, d) for k, d in output.alternatives],
         )
+
+    def _loaded_number(self, result: Returned, kind: str, dtype: np.dtype[Any]) -> str:
+        return self._number(self._load(result), SCALARS[result.dtype], kind, dtype)
 
     def _load(self, result: Returned) -> list[str]:
         """The registers of a scalar result: two for a complex number."""
@@ -227,7 +230,8 @@ class Results:
             return [*self._convert(value, source, target.part), "0.0"]
         (v, *_), source = value, source.part
         if target.kind == "b":
-            return [w.op(f"{'fcmp une' if source.kind == 'f' else 'icmp ne'} {source.llvm} {v}, {'0.0' if source.kind == 'f' else '0'}")]
+            test, zero = ("fcmp une", "0.0") if source.kind == "f" else ("icmp ne", "0")
+            return [w.op(f"{test} {source.llvm} {v}, {zero}")]
         if source.kind == "f" and target.kind == "f":
             code = "fpext" if source.bits < target.bits else "fptrunc"
         elif source.kind == "f":
@@ -281,7 +285,9 @@ class Results:
         w = self.writer
         if all(isinstance(v, int) for v in values):
             name = f"@{w.fresh('table')}"
-            w.globals.append(f"{name} = private constant [{len(values)} x i64] [{', '.join(f'i64 {v}' for v in values)}]")
+            w.globals.append(
+                f"{name} = private constant [{len(values)} x i64] [{', '.join(f'i64 {v}' for v in values)}]"
+            )
             return name
         table = w.alloca("i64", len(values))
         for k, v in enumerate(values):
@@ -305,7 +311,9 @@ class Results:
         for (k, j), step in zip(output.pairs, output.steps):
             along[j] = w.add(along[j], w.mul(self._index(step), strides[k]))
         data = w.at(w.load("ptr", base, capi.ARRAY_DATA), offset)
-        flags = w.op(f"and i32 {w.load('i32', base, capi.ARRAY_FLAGS)}, {capi.FLAG_WRITEABLE if output.writeable else 0}")
+        flags = w.op(
+            f"and i32 {w.load('i32', base, capi.ARRAY_FLAGS)}, {capi.FLAG_WRITEABLE if output.writeable else 0}"
+        )
         dims = self._table([self._index(d) for d in output.shape]) if output.shape else "null"
         steps = self._table(along) if along else "null"
         w.incref(descr)

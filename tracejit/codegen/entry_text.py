@@ -1,4 +1,5 @@
-"""Writing the LLVM IR text of native entry points: fresh names, loads at offsets, C-API calls, Python objects as symbols."""
+"""Writing the LLVM IR text of native entry points: fresh names, loads at offsets, C-API calls, Python objects as
+symbols."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The type of compiled callables: a Python class extended by a vectorcall slot that native code fills.
 
-``PyType_FromSpec`` makes a subtype of an ordinary Python class with four more fields (vectorcall pointer, ``__dict__``, weak
-references, the object for calls that no native entry point takes). Every function in its slots exists in the interpreter, so
-making the type needs no compiled code and takes microseconds. While the vectorcall pointer is null, a call goes through
+``PyType_FromSpec`` makes a subtype of an ordinary Python class with four more fields (vectorcall pointer,
+``__dict__``, weak references, the object for calls that no native entry point takes). Every function in its slots
+exists in the interpreter, so making the type needs no compiled code and takes microseconds. While the vectorcall
+pointer is null, a call goes through
 ``tp_call`` to the Python class's ``__call__``.
 """
 
@@ -79,7 +80,8 @@ class NativeType(Generic[T]):
 def native_subtype(base: type[T]) -> NativeType[T]:
     """Make the native subtype of ``base``.
 
-    ``base`` defines ``__slots__`` with at least one name (so that its instances take part in garbage collection), neither
+    ``base`` defines ``__slots__`` with at least one name (so that its instances take part in garbage collection),
+    neither
     ``__dict__`` nor ``__weakref__``, and ``__call__``. Instances bind as methods like functions do.
     """
     api = ctypes.pythonapi
