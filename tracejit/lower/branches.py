@@ -1,0 +1,260 @@
+"""Rules for control flow: branches that are decided or make no difference, and what loops carry for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tracejit.ir.core import Block, Op, Value
+from tracejit.lower.dce import carried_slots, drop_slots
+from tracejit.lower.rewriter import replace
+from tracejit.lower.share import attr_key
+from tracejit.ops import elementwise as e
+from tracejit.ops.effects import constant, is_pure, is_speculatable
+
+if TYPE_CHECKING:
+    from tracejit.lower.simplify import Simplifier
+
+_BUDGET = 12
+"""Cost up to which both arms of a branch are computed."""
+_CHECKS = 4
+
+_COSTS = {
+    **dict.fromkeys(("const", "cast", "neg", "not", "abs", "add", "sub", "and", "or", "xor", "select"), 1),
+    **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "signbit", "copysign"), 1),
+    **dict.fromkeys(("mul", "minimum", "maximum", "fmin", "fmax", "shl", "shr"), 1),
+    **dict.fromkeys(("add_overflows", "sub_overflows", "mul_overflows"), 1),
+    **dict.fromkeys(("floor", "ceil", "trunc", "rint", "real", "imag", "conj", "complex", "view"), 2),
+}
+"""What a scalar op costs; ops that are not here are dear."""
+
+
+# --- what a condition says
+def consequences(p: Value, truth: bool) -> Iterator[tuple[Value, bool]]:
+    """Bool scalars that are known when ``p`` is known to be ``truth``."""
+    yield p, truth
+    for user in p.users:
+        if user.name == "not" and user.result.rank == 0:
+            yield user.result, not truth
+    op = p.op
+    if op is None or p.rank:
+        return
+    if op.name == "not":
+        yield from consequences(op.operands[0], not truth)
+    elif op.name == ("and" if truth else "or"):
+        for v in op.operands:
+            yield from consequences(v, truth)
+
+
+@contextmanager
+def _knowing(s: Simplifier, facts: list[tuple[Value, bool]]) -> Iterator[None]:
+    """Within this context ``facts`` hold."""
+    new = {v: truth for v, truth in facts if v not in s.known and constant(v) is None}
+    s.known.update(new)
+    yield
+    for v in new:
+        del s.known[v]
+
+
+def _identical(a: Value, b: Value) -> bool:
+    """Whether two values are one, or equal scalar constants (bit for bit)."""
+    if a is b:
+        return True
+    x, y = constant(a), constant(b)
+    return x is not None and y is not None and a.type == b.type and attr_key(x) == attr_key(y)
+
+
+# --- if
+def _if(s: Simplifier, op: Op) -> None:
+    condition = op.operands[0]
+    decided = constant(condition)
+    if decided is not None:
+        s.replace(op, s.inline(op.regions[0 if decided else 1]))
+        return
+    for region, truth in zip(op.regions, (True, False)):
+        with _knowing(s, list(consequences(condition, truth))):
+            s.block(region)
+    if not op.results and all(len(r.ops) == 1 for r in op.regions):
+        s.replace(op, ())
+        return
+    if s.flatten and _is_small(op):
+        _flatten(s, op)
+        return
+    _results(s, op)
+    if not op.results and all(len(r.ops) == 1 for r in op.regions):
+        s.replace(op, ())
+        return
+    s.keep(op)
+
+
+def _results(s: Simplifier, op: Op) -> None:
+    """Give results their names outside where both arms yield the same, or values that exist outside."""
+    keep = []
+    for k, r in enumerate(op.results):
+        if not r.is_used:
+            continue
+        a, b = (_outside(s, region, region.yields[k]) for region in op.regions)
+        if a is not None and b is not None and (a is b or _identical(a, b)):
+            replace(r, a)
+        elif a is not None and b is not None and r.rank == 0:
+            replace(r, s.apply(e.select, op.operands[0], a, b))
+        else:
+            keep.append(k)
+    if len(keep) < len(op.results):
+        s.changed = True
+        drop_slots(op, keep)
+
+
+def _outside(s: Simplifier, region: Block, v: Value) -> Value | None:
+    """A value that a region yields, if it can be had outside."""
+    if v.block is not region:
+        return v
+    c = constant(v)
+    return s.const(c, v.dtype) if c is not None else None
+
+
+def _is_small(op: Op) -> bool:
+    if any(r.rank for r in op.results):
+        return False
+    cost = 0
+    for region in op.regions:
+        checks = 0
+        for inner in region.ops[:-1]:
+            if inner.name == "check":
+                checks += 1
+                continue
+            if inner.name in ("floordiv", "mod") and inner.operands[0].dtype.kind in "iu":
+                if constant(inner.operands[1]) is None:
+                    return False
+                cost += 3
+            elif inner.name not in _COSTS:
+                return False
+            if any(v.rank for v in inner.results) or not is_speculatable(inner):
+                return False
+            cost += _COSTS.get(inner.name, 0)
+        if checks > _CHECKS:
+            return False
+    return cost <= _BUDGET
+
+
+def _flatten(s: Simplifier, op: Op) -> None:
+    """Compute both arms and choose; a check of an arm only counts when the arm would have run."""
+    condition = op.operands[0]
+    chosen = []
+    for region, truth in zip(op.regions, (True, False)):
+        ops, region.ops = region.ops, []
+        for inner in ops[:-1]:
+            if inner.name == "check":
+                skipped = s.apply(e.not_, condition) if truth else condition
+                ok = s.apply(e.or_, inner.operands[0], skipped)
+                inner.set_operands([ok, *inner.operands[1:]])
+            s.keep(inner)
+        chosen.append(list(ops[-1].operands))
+        ops[-1].block = None
+        ops[-1].drop_references()
+    s.replace(op, [s.apply(e.select, condition, a, b) for a, b in zip(*chosen)])
+
+
+# --- loops
+def _returns(v: Value, param: Value, init: Value) -> bool:
+    """Whether a next value is certainly the init again, given that the parameter is."""
+    if v is param or _identical(v, init):
+        return True
+    op = v.op
+    if op is None:
+        return False
+    if op.name == "select":
+        return all(_returns(x, param, init) for x in op.operands[1:])
+    if op.name == "if":
+        k = op.results.index(v)
+        return all(_returns(region.yields[k], param, init) for region in op.regions)
+    return False
+
+
+def _steps_alike(a: Value, b: Value, p: Value, q: Value) -> bool:
+    """Whether next value ``a`` is of parameter ``p`` what ``b`` is of ``q``."""
+    if a is b:
+        return True
+    x, y = a.op, b.op
+    if x is None or y is None or x.primitive is not y.primitive or x.regions or x.block is not y.block:
+        return False
+    if len(x.results) != 1 or not is_pure(x) or a.type != b.type or len(x.operands) != len(y.operands):
+        return False
+    if attr_key(x.attrs) != attr_key(y.attrs):
+        return False
+    return all((v is p and w is q) or (v is q and w is p) or _identical(v, w) for v, w in zip(x.operands, y.operands))
+
+
+def _carried(s: Simplifier, op: Op) -> None:
+    """Values a loop carries unchanged are their inits; of two that are always equal one is carried."""
+    slots = [carried_slots(op, k) for k in range(len(op.results))]
+    keep: list[int] = []
+    for k, (init, params, following) in enumerate(slots):
+        if _returns(following, params[-1], init):
+            for v in (*params, op.results[k]):
+                replace(v, init)
+            continue
+        for j in keep:
+            other_init, other_params, other_following = slots[j]
+            if not _identical(init, other_init) or params[-1].type != other_params[-1].type:
+                continue
+            if _steps_alike(following, other_following, params[-1], other_params[-1]):
+                for v, other in zip((*params, op.results[k]), (*other_params, op.results[j])):
+                    replace(v, other)
+                break
+        else:
+            keep.append(k)
+    if len(keep) < len(slots):
+        s.changed = True
+        drop_slots(op, keep)
+
+
+def _for(s: Simplifier, op: Op) -> None:
+    start, stop, step = (constant(v) for v in op.operands[:3])
+    trips = None
+    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
+        trips = len(range(start, stop, step))
+    if trips == 0 or op.operands[0] is op.operands[1]:
+        s.replace(op, op.operands[3:])
+        return
+    if trips == 1:
+        (body,) = op.regions
+        for p, v in zip(body.params, (op.operands[0], *op.operands[3:])):
+            replace(p, v)
+        s.replace(op, s.inline(body))
+        return
+    _carried(s, op)
+    s.block(op.regions[0])
+    _carried(s, op)
+    s.keep(op)
+
+
+def _while(s: Simplifier, op: Op) -> None:
+    _carried(s, op)
+    condition, body = op.regions
+    s.block(condition)
+    predicate = condition.yields[0]
+    if constant(predicate) is False:
+        inits = list(op.operands)
+        for p, v in zip(condition.params, inits):
+            replace(p, v)
+        s.inline(condition)
+        s.replace(op, inits)
+        return
+    inside = dict(zip(condition.params, body.params))
+    facts = [(inside.get(v, v), truth) for v, truth in consequences(predicate, True)]
+    with _knowing(s, [(v, truth) for v, truth in facts if v.block is not condition]):
+        s.block(body)
+    _carried(s, op)
+    s.keep(op)
+
+
+def _check(s: Simplifier, op: Op) -> None:
+    if constant(op.operands[0]) is True:
+        s.replace(op, ())
+    else:
+        s.keep(op)
+
+
+RULES: dict[str, Callable[[Simplifier, Op], None]] = {"if": _if, "while": _while, "for": _for, "check": _check}
