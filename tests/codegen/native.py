@@ -1,10 +1,10 @@
-"""Running a loop-level function natively, without the entry point: a small driver in IR unpacks 16-byte slots into the kernel's
-parameters."""
+"""Running a loop-level function natively, without the entry point: a small driver in IR unpacks 16-byte slots into the
+kernel's parameters. And writing such functions in few lines."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ import numpy as np
 from tracejit.codegen import cpu
 from tracejit.codegen.llvm import KernelText, Target, emit_kernel, parameters
 from tracejit.codegen.scalars import SCALARS
-from tracejit.ir.core import Function
-from tracejit.ir.types import BufferType
+from tracejit.ir.core import Block, Function, Value
+from tracejit.ir.types import INDEX, ArrayType, BufferType
+from tracejit.ops import control, loop
+from tracejit.ops.builder import Builder
 from tracejit.ops.interpret import failure
 
 _DRIVER = ctypes.PYFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
@@ -59,16 +61,21 @@ class Native:
         optimize: cpu.Optimize | None = None,
         poll: Callable[[], bool] = lambda: False,
         python: Callable[[int, int], int] = lambda number, payload: 0,
+        rewrite: Callable[[str], str] = str,
+        imports: Mapping[str, int] | None = None,
     ) -> None:
         self.function = function
         self.kernel = emit_kernel(function, target=target or Target.host())
-        self.text = self.kernel.text + _driver(function, self.kernel)
+        self.text = rewrite(self.kernel.text) + _driver(function, self.kernel)
         self._poll = POLL(lambda context: int(poll()))
         self._python = PYTHON(lambda context, number, payload: python(number, payload))
         given = {"tj_poll": self._poll, "tj_python": self._python}
-        imports = {n: ctypes.cast(given[n], ctypes.c_void_p).value or 0 for n in self.kernel.needs if n in given}
+        addresses = {n: ctypes.cast(f, ctypes.c_void_p).value or 0 for n, f in given.items() if n in self.kernel.needs}
         self.code = cpu.compile_module(
-            self.text, symbols=["driver"], imports=imports, optimize=optimize or self.kernel.optimize
+            self.text,
+            symbols=["driver"],
+            imports=addresses | dict(imports or {}),
+            optimize=optimize or self.kernel.optimize,
         )
         self._call = _DRIVER(self.code.address["driver"])
 
@@ -109,14 +116,69 @@ def take(address: int, dtype: Any, count: int) -> np.ndarray:
     return copy
 
 
-def build(params: Sequence[Any], write: Callable[..., Sequence[Any]], **meta: Any) -> Function:
-    """A loop-level function: ``params`` are dtypes, or ``(dtype,)`` for buffers; ``write(builder, *params)`` gives the results."""
-    from tracejit.ir.types import ArrayType
-    from tracejit.ops.builder import Builder
+class LoopBuilder(Builder):
+    """A builder with short names for ops of the loop level."""
 
+    def load(self, buffer: Value, index: Value, **attrs: Any) -> Value:
+        return self.apply(loop.load, buffer, index, **attrs)
+
+    def store(self, buffer: Value, index: Value, value: Value) -> None:
+        self.emit(loop.store, (buffer, index, value), ())
+
+    def alloc(self, dtype: Any, count: Value, **attrs: Any) -> Value:
+        return self.emit(loop.alloc, (count,), (BufferType(np.dtype(dtype)),), attrs)[0]
+
+
+def build(params: Sequence[Any], write: Callable[..., Sequence[Value]], **meta: Any) -> Function:
+    """A loop-level function: ``params`` are dtypes, or ``(dtype,)`` for buffers; ``write(builder, *params)`` gives the
+    results."""
     function = Function("f", meta=dict(meta))
     for p in params:
         function.body.add_param(BufferType(np.dtype(p[0])) if isinstance(p, tuple) else ArrayType(np.dtype(p)))
-    b = Builder(function.body)
+    b = LoopBuilder(function.body)
     b.return_(*write(b, *function.params))
     return function
+
+
+def loop_over(
+    b: Builder,
+    stop: Value | int,
+    body: Callable[..., Any],
+    *inits: Value,
+    start: Value | int = 0,
+    step: Value | int = 1,
+    **attrs: Any,
+) -> list[Value]:
+    """``for i in range(start, stop, step)``: ``body(builder, i, *carried)`` gives the next carried values."""
+    block = Block([INDEX, *(v.type for v in inits)])
+    c = LoopBuilder(block)
+    c.yield_(*(body(c, *block.params) or ()))
+    bounds = [b.index(v) for v in (start, stop, step)]
+    return b.emit(control.for_, (*bounds, *inits), [v.type for v in inits], attrs, [block])
+
+
+def loop_while(
+    b: Builder, condition: Callable[..., Value], body: Callable[..., Sequence[Value]], *inits: Value
+) -> list[Value]:
+    """``while condition(builder, *carried): carried = body(builder, *carried)``."""
+    types = [v.type for v in inits]
+    first, second = Block(types), Block(types)
+    c, d = LoopBuilder(first), LoopBuilder(second)
+    c.yield_(condition(c, *first.params))
+    d.yield_(*body(d, *second.params))
+    return b.emit(control.while_, inits, types, None, [first, second])
+
+
+def choose(
+    b: Builder,
+    condition: Value,
+    then: Callable[[LoopBuilder], Sequence[Value]],
+    otherwise: Callable[[LoopBuilder], Sequence[Value]],
+) -> list[Value]:
+    """``if``: the values of one of two arms."""
+    arms, results = [Block(), Block()], []
+    for block, write in zip(arms, (then, otherwise)):
+        c = LoopBuilder(block)
+        results.append(list(write(c)))
+        c.yield_(*results[-1])
+    return b.emit(control.if_, (condition,), [v.type for v in results[0]], None, arms)

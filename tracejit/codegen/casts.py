@@ -11,6 +11,7 @@ def cast(e: Lanes, source: Scalar, target: Scalar, a: Operand) -> Operand:
     if source is target:
         return a
     if source.kind == "c":
+        assert not isinstance(a, str)
         re, im = a
         if target.kind == "c":
             return _real(e, source.part, target.part, re), _real(e, source.part, target.part, im)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tracejit.codegen import costs, elementwise, integers, memory, vector
+from tracejit.codegen import costs, elementwise, integers, memory, runtime_ir, vector
 from tracejit.codegen.lanes import Lanes
 from tracejit.codegen.scalars import BOOL, I64, SCALARS, Operand
 from tracejit.codegen.target import Target
@@ -24,6 +24,9 @@ PYTHON_ERROR = -1
 
 FUEL = 1 << 24
 """Units of work between polls: some ten milliseconds."""
+
+_POLL_FACTS = "cold nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)"
+"""Polling does not touch the program's buffers (as far as the program may rely on: a signal handler that does is a race)."""
 
 _OVERFLOW = {"add_overflows": "add", "sub_overflows": "sub", "mul_overflows": "mul"}
 
@@ -354,10 +357,10 @@ class Kernel:
         f.branch_likely(e.op("icmp sge", "i64", left, "0"), go_on, poll)
         lines, f.lines = f.lines, self._cold
         f.start(poll)
-        self.module.need(POLL, "i32", "ptr", " cold nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)")
+        self.module.need(POLL, "i32", "ptr")
         f.line(f"store i64 {FUEL}, ptr {fuel}, align 8")
         status = f.fresh()
-        f.line(f"{status} = call i32 @{POLL}(ptr %context)")
+        f.line(f"{status} = call i32 @{POLL}(ptr %context) {_POLL_FACTS}")
         self.failures.append((PYTHON_ERROR, poll))
         f.branch_if(e.op("icmp eq", "i32", status, "0"), go_on, "failure")
         f.lines = lines
@@ -372,11 +375,11 @@ class Kernel:
     def live_buffers(self) -> str:
         """The table of buffers that are allocated and not freed."""
         if self._live is None:
-            self._live = live = self.function.alloca(memory.runtime_ir.TABLE, 8)
+            self._live = live = self.function.alloca(runtime_ir.TABLE, 8)
             entry = self.function.allocas
             entry.append(f"  store i64 0, ptr {live}, align 8")
             entry.append(f"  {live}.c = getelementptr inbounds i8, ptr {live}, i64 8")
-            entry.append(f"  store i64 {memory.runtime_ir.INLINE_ITEMS}, ptr {live}.c, align 8")
+            entry.append(f"  store i64 {runtime_ir.INLINE_ITEMS}, ptr {live}.c, align 8")
             entry.append(f"  {live}.p = getelementptr inbounds i8, ptr {live}, i64 16")
             entry.append(f"  {live}.i = getelementptr inbounds i8, ptr {live}, i64 24")
             entry.append(f"  store ptr {live}.i, ptr {live}.p, align 8")

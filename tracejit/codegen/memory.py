@@ -52,6 +52,7 @@ def write(e: Lanes, s: Scalar, address: str, value: Operand) -> None:
     """Put ``value`` into memory at ``address``."""
     f = e.function
     if s.kind == "c":
+        assert not isinstance(value, str)
         re, im = value
         at = f.fresh()
         f.line(f"store {s.memory} {re}, ptr {address}, align {s.align}")

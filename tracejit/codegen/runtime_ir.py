@@ -135,14 +135,14 @@ entry:
 next:
   %left = phi i64 [ %n, %entry ], [ %k, %one ]
   %done = icmp eq i64 %left, 0
-  br i1 %done, label %table, label %one
+  br i1 %done, label %all, label %one
 one:
   %k = add nsw i64 %left, -1
   %slot = getelementptr inbounds ptr, ptr %items, i64 %k
   %item = load ptr, ptr %slot
   call void @free(ptr %item)
   br label %next
-table:
+all:
   call void @tj.forget(ptr %table)
   ret void
 }"""
