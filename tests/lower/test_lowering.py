@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 
+from tests.codegen.native import Native, take
 from tracejit.ir.core import Block, Function, Value
 from tracejit.ir.types import FLOAT64, INDEX, INT64, ArrayType
 from tracejit.lower import allocations, fuse, loops, ownership
@@ -16,6 +17,7 @@ from tracejit.ops import control, elementwise, reduction
 from tracejit.ops.builder import Builder
 from tracejit.ops.interpret import interpret
 from tracejit.ops.primitive import Primitive
+from tracejit.runtime import blas
 
 
 def program(
@@ -54,23 +56,51 @@ def flat_arguments(arguments: Sequence[Any], layouts: Sequence[loops.Layout | No
 
 
 def agree(
-    function: Function, *arguments: Any, layouts: Sequence[loops.Layout | None] | None = None
+    function: Function,
+    *arguments: Any,
+    layouts: Sequence[loops.Layout | None] | None = None,
+    native: bool = True,
 ) -> loops.Lowered:
-    """Compare the two levels on ``arguments``: outputs, and contents of mutated arguments."""
+    """Compare array level, loop level and machine code on ``arguments``: outputs, and contents of mutated arguments."""
     layouts = layouts or ["C" if isinstance(a, np.ndarray) else None for a in arguments]
     mutated = dict(function.meta["mutated"])
     expected = interpret(function.clone(), arguments)
     lowered = lower(function, layouts)
-    actual = interpret(lowered.function, flat_arguments(arguments, layouts))
+    written = deepcopy(arguments)
+    _compare(lowered, interpret(lowered.function, flat_arguments(written, layouts)), written, expected, mutated)
+    if native:
+        flat = [a[0][a[1] :] if isinstance(a, tuple) else a for a in flat_arguments(arguments, layouts)]
+        _compare(lowered, Native(lowered.function, imports={s: blas.address(s) for s in ("tj_dgemm",)})(*flat), arguments, expected, mutated)
+    return lowered
+
+
+def _compare(
+    lowered: loops.Lowered, actual: list[Any], arguments: Sequence[Any], expected: list[Any], mutated: dict[int, int]
+) -> None:
     for r in lowered.returned:
         got = actual[r.position]
         if r.shape is not None:
             shape = tuple(d if isinstance(d, int) else int(actual[d[1]]) for d in r.shape)
-            got = got[: int(np.prod(shape))].reshape(shape)
-        np.testing.assert_array_equal(got, expected[r.output], err_msg=str(lowered.function))
+            count = int(np.prod(shape))
+            got = (take(got, r.dtype, count) if isinstance(got, int) else got[:count]).reshape(shape)
+        np.testing.assert_allclose(got, expected[r.output], rtol=1e-14, err_msg=str(lowered.function))
     for param, output in mutated.items():
-        np.testing.assert_array_equal(arguments[param], expected[output], err_msg=str(lowered.function))
-    return lowered
+        np.testing.assert_allclose(arguments[param], expected[output], rtol=1e-14, err_msg=str(lowered.function))
+
+
+def deepcopy(arguments: Sequence[Any]) -> list[Any]:
+    """Copies with the same strides, over memory of their own."""
+    out: list[Any] = []
+    for a in arguments:
+        base = a
+        while isinstance(base, np.ndarray) and base.base is not None:
+            base = base.base
+        if base is a or not isinstance(base, np.ndarray):
+            out.append(a.copy(order="K") if isinstance(a, np.ndarray) else a)
+            continue
+        offset = a.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+        out.append(np.ndarray(a.shape, a.dtype, base.copy(), offset, a.strides))
+    return out
 
 
 def ops_named(lowered: loops.Lowered, name: str) -> int:
