@@ -28,6 +28,7 @@ from scipy.optimize import linprog
 mp.mp.dps = 60
 OUTPUT = Path(__file__).parent.parent / "tracejit" / "codegen" / "vmath" / "coefficients.py"
 LN2 = mp.log(2)
+BITS = {"f32": 24, "f64": 53}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,21 +95,7 @@ FITS: dict[str, Fit] = {
         carefully(lambda z: (2 * mp.atanh(mp.sqrt(z)) - 2 * mp.sqrt(z) - 2 * mp.sqrt(z) ** 3 / 3) / mp.sqrt(z) ** 5),
         (0, ATANH_EDGE),
         carefully(lambda z: mp.sqrt(z) ** 5 / (2 * mp.atanh(mp.sqrt(z)))),
-        {"f64": 8},
-    ),
-    "LOG_WIDE": Fit(
-        "log(1 + f) / f in double precision, to more bits than float has: pow in f32",
-        carefully(lambda f: mp.log1p(f) / f),
-        (mp.sqrt(mp.mpf(1) / 2) - 1, mp.sqrt(2) - 1),
-        carefully(lambda f: f / mp.log1p(f)),
-        {"f64": 13},
-    ),
-    "EXP_WIDE": Fit(
-        "exp(r) in double precision, to more bits than float has: pow in f32",
-        mp.exp,
-        (-EXP_EDGE, EXP_EDGE),
-        lambda r: mp.exp(-r),
-        {"f64": 7},
+        {"f32": 3, "f64": 8},
     ),
     "SIN": Fit(
         "(sin(r) - r) / r³ in z = r², |r| <= pi/4; relative to sin",
@@ -116,6 +103,34 @@ FITS: dict[str, Fit] = {
         (0, TRIG_EDGE),
         relative_odd_tail(mp.sin),
         {"f32": 4, "f64": 6},
+    ),
+    "SINH": Fit(
+        "(sinh(x) - x) / x³ in z = x², |x| <= 1; relative to sinh",
+        odd_tail(mp.sinh),
+        (0, 1),
+        relative_odd_tail(mp.sinh),
+        {"f32": 4, "f64": 7},
+    ),
+    "ATAN": Fit(
+        "(atan(x) - x) / x³ in z = x², |x| <= 1; relative to atan",
+        odd_tail(mp.atan),
+        (0, 1),
+        relative_odd_tail(mp.atan),
+        {"f32": 9, "f64": 20},
+    ),
+    "ASIN": Fit(
+        "(asin(x) - x) / x³ in z = x², |x| <= 1/2; relative to asin",
+        odd_tail(mp.asin),
+        (0, mp.mpf(1) / 4),
+        relative_odd_tail(mp.asin),
+        {"f32": 5, "f64": 13},
+    ),
+    "CBRT": Fit(
+        "1 / cbrt(m), m in [sqrt(1/2), sqrt(2)]; relative, a first approximation",
+        lambda m: 1 / mp.cbrt(m),
+        (mp.sqrt(mp.mpf(1) / 2), mp.sqrt(2)),
+        mp.cbrt,
+        {"f32": 3, "f64": 5},
     ),
     "COS": Fit(
         "(cos(r) - 1 + r²/2) / r⁴ in z = r², |r| <= pi/4; relative to cos",
@@ -221,9 +236,20 @@ def words_of_two_over_pi(count: int) -> list[int]:
 CONSTANTS = {
     "LN2": ("ln 2, whole and in two parts", {"f32": split(LN2, "f32", (24, 24)), "f64": split(LN2, "f64", (53, 53))}),
     "LN2_SHORT": (
-        "ln 2 in two parts, a product of the first with an exponent is exact",
-        {"f64": split(LN2, "f64", (40, 53))},
+        "ln 2 in two parts; a product of the first with an exponent is exact",
+        {"f32": split(LN2, "f32", (15, 24)), "f64": split(LN2, "f64", (40, 53))},
     ),
+    "LOG10_2_SHORT": (
+        "log10 2, likewise",
+        {
+            "f32": split(mp.log(2) / mp.log(10), "f32", (15, 24)),
+            "f64": split(mp.log(2) / mp.log(10), "f64", (40, 53)),
+        },
+    ),
+    "LOG2_E": ("1 / ln 2 in two parts", {d: split(1 / LN2, d, (b, b)) for d, b in BITS.items()}),
+    "LOG10_E": ("1 / ln 10 in two parts", {d: split(1 / mp.log(10), d, (b, b)) for d, b in BITS.items()}),
+    "TWO_THIRDS": ("2/3 in two parts", {d: split(mp.mpf(2) / 3, d, (b, b)) for d, b in BITS.items()}),
+    "PI": ("pi in two parts", {d: split(mp.pi, d, (b, b)) for d, b in BITS.items()}),
     "PI_OVER_2_REDUCE": (
         "pi/2 in three parts for the reduction of Cody and Waite: a product of the second with a quotient is exact",
         {"f32": split(mp.pi / 2, "f32", (24, 11, 24)), "f64": split(mp.pi / 2, "f64", (53, 32, 53))},
@@ -232,7 +258,6 @@ CONSTANTS = {
         "pi/2 in two parts",
         {"f32": split(mp.pi / 2, "f32", (24, 24)), "f64": split(mp.pi / 2, "f64", (53, 53))},
     ),
-    "TWO_THIRDS": ("2/3 in two parts", {"f64": split(mp.mpf(2) / 3, "f64", (53, 53))}),
 }
 
 

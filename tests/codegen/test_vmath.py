@@ -143,35 +143,59 @@ ANGLES = {
     "switch in float32": near(2.0**13),
 }
 
+LOGARITHM_ARGUMENTS = {
+    "ordinary": uniform(0.01, 100),
+    "near 1": powers(-52, -1, around=1.0),
+    "all magnitudes": powers(-1074, 1023.9, signed=False),
+    "all float32 magnitudes": powers(-149, 127.9, signed=False),
+}
+GROWING = {
+    "ordinary": uniform(-5, 5),
+    "all": uniform(-712, 712),
+    "all of float32": uniform(-90, 90),
+    "tiny": powers(-1074, 1),
+}
+UNIT_INTERVAL = {
+    "all": uniform(-1, 1),
+    "near 1": powers(-53, -1, around=1.0),
+    "near -1": powers(-53, -1, around=-1.0),
+    "near 1/2": powers(-53, -3, around=0.5),
+    "tiny": powers(-1074, 0),
+}
+
 PROMISES = {
     "exp": Promise(mp.exp, 1.0, 1.1, {"ordinary": uniform(-20, 20), "all": uniform(-750, 712), "tiny": powers(-80, 1)}),
     "expm1": Promise(
         mp.expm1,
-        1.3,
+        1.4,
         1.4,
         {"ordinary": uniform(-5, 5), "all": uniform(-60, 712), "tiny": powers(-1074, 1), "to -1": uniform(-60, -20)},
     ),
-    "log": Promise(
-        mp.log,
-        0.8,
+    "sinh": Promise(mp.sinh, 1.1, 1.1, GROWING),
+    "cosh": Promise(mp.cosh, 1.1, 1.1, GROWING),
+    "tanh": Promise(
+        mp.tanh, 2.0, 2.1, {"ordinary": uniform(-3, 3), "saturating": uniform(-22, 22), "tiny": powers(-1074, 1)}
+    ),
+    "log": Promise(mp.log, 0.8, 0.9, LOGARITHM_ARGUMENTS),
+    "log1p": Promise(
+        mp.log1p,
+        0.9,
         0.9,
         {
-            "ordinary": uniform(0.01, 100),
-            "near 1": powers(-52, -1, around=1.0),
-            "all magnitudes": powers(-1074, 1023.9, signed=False),
-            "all float32 magnitudes": powers(-149, 127.9, signed=False),
+            "ordinary": uniform(-0.99, 5),
+            "tiny": powers(-1074, 0, signed=False),
+            "tiny below": powers(-60, -1),
+            "near -1": powers(-53, -1, signed=False, around=-1.0),
+            "all magnitudes": powers(-20, 1023.9, signed=False),
+            "all float32 magnitudes": powers(-20, 127.9, signed=False),
         },
     ),
-    "sin": Promise(mp.sin, 0.8, 0.8, ANGLES),
-    "cos": Promise(mp.cos, 0.8, 0.8, ANGLES),
-    "tan": Promise(mp.tan, 0.9, 2.2, ANGLES),
-    "tanh": Promise(
-        mp.tanh, 1.8, 2.1, {"ordinary": uniform(-3, 3), "saturating": uniform(-22, 22), "tiny": powers(-1074, 1)}
-    ),
+    "log2": Promise(lambda x: mp.log(x) / mp.log(2), 0.8, 0.8, LOGARITHM_ARGUMENTS),
+    "log10": Promise(lambda x: mp.log(x) / mp.log(10), 0.7, 0.8, LOGARITHM_ARGUMENTS),
     "pow": Promise(
         mp.power,
         0.7,
-        0.6,
+        0.8,
         {
             "ordinary": pairs(uniform(0.01, 20), uniform(-10, 10)),
             "near 1": pairs(powers(-45, -2, around=1.0), powers(0, 40)),
@@ -179,6 +203,49 @@ PROMISES = {
             "limits": pow_near_limits,
             "integers": pairs(whole(1, 60), whole(-12, 12)),
             "negative bases": pairs(uniform(-5, 0), whole(-200, 200)),
+        },
+    ),
+    "cbrt": Promise(
+        lambda x: mp.sign(x) * mp.cbrt(abs(x)),
+        0.51,
+        0.51,
+        {"ordinary": uniform(-10, 10), "all": powers(-1074, 1023.9), "all of float32": powers(-149, 127.9)},
+    ),
+    "hypot": Promise(
+        mp.hypot,
+        1.0,
+        1.0,
+        {
+            "ordinary": pairs(uniform(-5, 5), uniform(-5, 5)),
+            "near equal": lambda rng, n: (x := np.exp2(rng.uniform(-1074, 1022, n)), x * rng.uniform(-2, 2, n)),
+            "near equal in float32": lambda rng, n: (
+                x := np.exp2(rng.uniform(-149, 126, n)),
+                x * rng.uniform(-2, 2, n),
+            ),
+            "all": pairs(powers(-1074, 1022.9), powers(-1074, 1022.9)),
+            "all of float32": pairs(powers(-149, 126.9), powers(-149, 126.9)),
+        },
+    ),
+    "sin": Promise(mp.sin, 0.8, 0.8, ANGLES),
+    "cos": Promise(mp.cos, 0.8, 0.8, ANGLES),
+    "tan": Promise(mp.tan, 1.0, 2.2, ANGLES),
+    "asin": Promise(mp.asin, 1.6, 1.8, UNIT_INTERVAL),
+    "acos": Promise(mp.acos, 1.2, 1.3, UNIT_INTERVAL),
+    "atan": Promise(
+        mp.atan,
+        1.5,
+        1.5,
+        {"ordinary": uniform(-3, 3), "all": powers(-1074, 1023.9), "near 1": powers(-50, -1, around=1.0)},
+    ),
+    "atan2": Promise(
+        mp.atan2,
+        1.6,
+        1.6,
+        {
+            "ordinary": pairs(uniform(-5, 5), uniform(-5, 5)),
+            "near the diagonal": pairs(powers(-50, -1, around=1.0), powers(-50, -1, around=-1.0)),
+            "all": pairs(powers(-1074, 1023.9), powers(-1074, 1023.9)),
+            "all of float32": pairs(powers(-149, 127.9), powers(-149, 127.9)),
         },
     ),
 }
@@ -189,6 +256,11 @@ def test_every_function_is_tested() -> None:
 
 
 # --- accuracy
+
+
+def numpy_function(name: str) -> np.ufunc:
+    renamed = {"pow": "power", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2"}
+    return getattr(np, renamed.get(name, name))
 
 
 def correct(exact: Callable[..., object], arguments: tuple[float, ...]) -> mp.mpf:
@@ -246,14 +318,13 @@ def test_float64_is_accurate(name: str) -> None:
 @pytest.mark.parametrize("name", PROMISES)
 def test_float32_is_accurate(name: str) -> None:
     promise = PROMISES[name]
-    reference = {"pow": np.power, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2}
     rng = np.random.default_rng(2)
     for label, draw in promise.ranges.items():
         with np.errstate(over="ignore"):
             arguments = [a.astype(np.float32) for a in draw(rng, POINTS * 20)]
         got = compiled(name, "f32")(*arguments)
         with np.errstate(all="ignore"):
-            exact = reference.get(name, getattr(np, name, None))(*[a.astype(np.float64) for a in arguments])
+            exact = numpy_function(name)(*[a.astype(np.float64) for a in arguments])
         errors = errors_in_ulps(got, exact)
         worst = int(np.argmax(errors))
         point = tuple(float(a[worst]) for a in arguments)
@@ -276,13 +347,10 @@ def special_values(dtype: str) -> np.ndarray:
 @pytest.mark.parametrize("name", PROMISES)
 def test_special_values_are_numpys(name: str, dtype: str) -> None:
     """NaN, infinities and zeros (with their signs) exactly as NumPy has them; other results nearly so."""
-    function = {"pow": np.power, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2}.get(
-        name, getattr(np, name, None)
-    )
     values = special_values(dtype)
     operands = np.array(list(itertools.product(values, repeat=compiled(name, dtype).arity)), DTYPES[dtype]).T
     with np.errstate(all="ignore"):
-        expected = function(*operands)
+        expected = numpy_function(name)(*operands)
     got = compiled(name, dtype)(*operands)
     with np.errstate(all="ignore"):
         close = np.abs(got - expected) <= 4 * np.spacing(np.abs(expected))
@@ -302,6 +370,15 @@ def test_powers_of_integers_are_exact(dtype: str) -> None:
     bases, exponents = (np.array(c, DTYPES[dtype]) for c in zip(*cases))
     got = compiled("pow", dtype)(bases, exponents)
     assert got.tolist() == [float(b**p) for b, p in cases]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_logarithms_of_powers_of_the_base_are_exact(dtype: str) -> None:
+    layout = FORMATS[dtype]
+    exponents = np.arange(1 - layout.bias - layout.mantissa, layout.bias + 1)
+    assert np.array_equal(compiled("log2", dtype)(np.exp2(exponents.astype(np.float64))), exponents)
+    tens = [k for k in range(23) if float(DTYPES[dtype](10**k)) == 10**k]
+    assert compiled("log10", dtype)(np.array([10.0**k for k in tens])).tolist() == tens
 
 
 # --- lanes

@@ -19,7 +19,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 
-from tracejit.codegen.vmath import exponential, logarithm, power, trigonometric
+from tracejit.codegen.vmath import exponential, inverse_trigonometric, logarithm, power, trigonometric
 from tracejit.codegen.vmath.emitter import Emitter, Value, symbol
 
 __all__ = ["FUNCTIONS", "Key", "MathDef", "collect", "definition", "module_text"]
@@ -30,12 +30,23 @@ Key = tuple[str, str, int]
 FUNCTIONS: dict[str, Callable[..., Value]] = {
     "exp": exponential.exp,
     "expm1": exponential.expm1,
+    "sinh": exponential.sinh,
+    "cosh": exponential.cosh,
+    "tanh": exponential.tanh,
     "log": logarithm.log,
+    "log1p": logarithm.log1p,
+    "log2": logarithm.log2,
+    "log10": logarithm.log10,
     "pow": power.pow,
+    "cbrt": power.cbrt,
+    "hypot": power.hypot,
     "sin": trigonometric.sin,
     "cos": trigonometric.cos,
     "tan": trigonometric.tan,
-    "tanh": exponential.tanh,
+    "asin": inverse_trigonometric.asin,
+    "acos": inverse_trigonometric.acos,
+    "atan": inverse_trigonometric.atan,
+    "atan2": inverse_trigonometric.atan2,
 }
 """The public functions by name: each takes an `Emitter` and one `Value` per operand."""
 

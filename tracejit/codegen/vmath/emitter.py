@@ -49,6 +49,10 @@ class Format:
         """The smallest number with full precision."""
         return 2.0 ** (1 - self.bias)
 
+    def nearest(self, value: float) -> float:
+        """The number of the format nearest to `value`."""
+        return float(struct.unpack("<f", struct.pack("<f", value))[0]) if self.name == "f32" else value
+
     def to_bits(self, value: float) -> int:
         """The bit pattern of `value`, which must be a number of the format."""
         if self.name == "f32":
@@ -176,6 +180,10 @@ class Value:
         """Not equal; true for NaN."""
         return self._compare("une", "ne", other)
 
+    def unordered(self, other: Value) -> Value:
+        """Whether one of the two is NaN."""
+        return self._compare("uno", "", other)
+
     def bits(self) -> Value:
         """The bit pattern of a float as an integer."""
         return self.emitter.convert("bitcast", self, self.format.integer)
@@ -211,7 +219,7 @@ class Emitter:
     def constant(self, type: str, number: float | int) -> str:
         """A constant operand, the same in all lanes. Floats are written by their bits, so nothing is rounded."""
         if type in _REAL_TYPES:
-            if type == "float" and struct.unpack("<f", struct.pack("<f", number))[0] != number and number == number:
+            if number == number and _REAL_TYPES[type].nearest(number) != number:
                 raise ValueError(f"{number!r} is not a float32")
             text = f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"
         elif type == "i1":

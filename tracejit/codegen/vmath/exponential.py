@@ -12,15 +12,13 @@ import math
 from tracejit.codegen.vmath import coefficients as c
 from tracejit.codegen.vmath.emitter import Emitter, Value
 
-_LOG2E = {"f32": 1.4426950216293335, "f64": 1 / math.log(2)}
-
 
 def reduce_exp(e: Emitter, x: Value) -> tuple[Value, Value, Value, Value]:
     """x = n ln 2 + r: the bits of a number with n in its low bits, n itself, r rounded, and r before its last fused
     subtraction (an exact number, from which a caller gets what the rounding lost)."""
     dtype = e.format.name
     high, low = c.LN2[dtype]
-    shifted = e.fma(x, _LOG2E[dtype], e.format.shifter)
+    shifted = e.fma(x, e.format.nearest(1 / math.log(2)), e.format.shifter)
     n = shifted - e.format.shifter
     exact = e.fma(n, -high, x)
     return shifted.bits(), n, e.fma(n, -low, exact), exact
@@ -74,4 +72,30 @@ def tanh(e: Emitter, x: Value) -> Value:
     rest = 1.0 - y
     y = e.fma((head - grown + tail) * rest, rest * 0.5, y)
     y = e.select(magnitude < 2.0 ** -(e.format.mantissa // 2 + 2), magnitude, y)
+    return e.with_sign(y, e.sign(x))
+
+
+def _quarter_exp(e: Emitter, x: Value) -> tuple[Value, Value]:
+    """e^x / 4 rounded and what the rounding lost, for 0 <= x (larger x are taken as one for which 2 e^x overflows)."""
+    limit = 89.5 if e.format.name == "f32" else 710.5
+    n, _, r, _ = reduce_exp(e, e.select(x > limit, limit, x))
+    grown = e.fma(r * r, e.polynomial(r, c.EXP[e.format.name]), r)
+    p = grown + 1.0
+    power = e.power_of_two(n - 2)
+    return p * power, (1.0 - p + grown) * power
+
+
+def cosh(e: Emitter, x: Value) -> Value:
+    """(e^|x| + e^-|x|) / 2, from e^|x| / 4, which overflows only when the result does."""
+    q, lost = _quarter_exp(e, e.absolute(x))
+    return (q + (0.0625 / q + lost)) * 2.0
+
+
+def sinh(e: Emitter, x: Value) -> Value:
+    """(e^|x| - e^-|x|) / 2 as `cosh`; a polynomial for |x| < 1, where the two parts cancel."""
+    magnitude = e.absolute(x)
+    q, lost = _quarter_exp(e, magnitude)
+    z = magnitude * magnitude
+    small = e.fma(z * magnitude, e.polynomial(z, c.SINH[e.format.name]), magnitude)
+    y = e.select(magnitude < 1.0, small, (q - (0.0625 / q - lost)) * 2.0)
     return e.with_sign(y, e.sign(x))

@@ -20,14 +20,13 @@ from tracejit.codegen.vmath.emitter import Emitter, Value
 
 # |q| stays below 2^13 and 2^21, the bits that the second part of pi/2 leaves free.
 _LARGE = {"f32": 2.0**13, "f64": 2.0**21}
-_TWO_OVER_PI = {"f32": 0.6366197466850281, "f64": 2 / math.pi}
 
 
 def _reduce(e: Emitter, x: Value) -> tuple[Value, Value, Value]:
     """(q, r, rest), x >= 0: x = q pi/2 + r + rest, q an integer of which the two low bits count, rest what r lost."""
     dtype = e.format.name
     first, second, third = c.PI_OVER_2_REDUCE[dtype]
-    shifted = e.fma(x, _TWO_OVER_PI[dtype], e.format.shifter)
+    shifted = e.fma(x, e.format.nearest(2 / math.pi), e.format.shifter)
     n = shifted - e.format.shifter
     r0 = e.fma(n, -first, x)
     r = e.fma(n, -second, r0)
