@@ -11,7 +11,7 @@ from tracejit.ir.types import ArrayType, Dim
 from tracejit.lower.rewriter import Rewriter, filled
 from tracejit.ops import elementwise as e
 from tracejit.ops import structural
-from tracejit.ops.effects import constant
+from tracejit.ops.effects import constant, has_effects
 
 Rule = Callable[[Rewriter, Op], "Value | None"]
 Pairs = tuple[tuple[int, int], ...]
@@ -298,14 +298,23 @@ def _update(s: Rewriter, op: Op) -> Value | None:
     load = v.op
     if load is not None and load.name == "view" and load.operands[0] is x and _same_place(load, op):
         return x
-    # a store right over another one makes that one useless
+    # a store right over another one makes that one useless, unless an effect in between lets the caller see it
     inner = x.op
-    if inner is not None and inner.name == "update" and len(x.users) == 1 and not x.dim_users:
-        if _same_place_stored(op, inner) or (covers(op) and op.block is inner.block):
-            if x.users.get(op) == 1:
-                operands = [inner.operands[0], *op.operands[1:]]
-                return s.emit(structural.update, operands, (op.result.type,), op.attrs)[0]
+    if inner is not None and inner.name == "update" and x.users == {op: 1}:
+        if (_same_place_stored(op, inner) or covers(op)) and not _effect_since(s, inner):
+            operands = [inner.operands[0], *op.operands[1:]]
+            return s.emit(structural.update, operands, (op.result.type,), op.attrs)[0]
     return None
+
+
+def _effect_since(s: Rewriter, op: Op) -> bool:
+    """Whether anything with an effect comes after ``op`` in the rebuilt part, or ``op`` is in another block."""
+    for other in reversed(s.out):
+        if other is op:
+            return False
+        if has_effects(other):
+            return True
+    return True
 
 
 def _same_place_stored(op: Op, inner: Op) -> bool:

@@ -9,6 +9,7 @@ from tracejit.ir.core import Op
 
 _FAILING = frozenset({"check", "callback"})
 _INDEXING = frozenset({"view", "update", "gather", "scatter"})
+_NONEMPTY = frozenset({"reduce_min", "reduce_max", "argmin", "argmax"})
 
 
 def is_pure(op: Op) -> bool:
@@ -36,15 +37,17 @@ def may_fail(op: Op) -> bool:
 def is_speculatable(op: Op) -> bool:
     """Whether the op may run, for nothing, where the program would not have run it.
 
-    Beside purity that needs indices known to be in bounds, dimensions known not to be negative, and an end: an op that
-    indexes with run-time numbers relies on a check before it, one that makes an array of run-time size likewise, and a
-    ``while`` may rely on its guard to end.
+    Beside purity that needs indices known to be in bounds, dimensions known not to be negative (or, for a minimum, 0),
+    and an end: an op that indexes with run-time numbers relies on a check before it, one that makes an array of
+    run-time size likewise, and a ``while`` may rely on its guard to end.
     """
     if not is_pure(op) or op.name == "while":
         return False
     if op.name == "for" and constant(op.operands[2]) in (None, 0):
         return False
     if op.name in _INDEXING and not _indices_known(op):
+        return False
+    if op.name in _NONEMPTY and not all(isinstance(d, int) and d > 0 for d in op.operands[0].shape):
         return False
     for r in op.results:
         for d in r.type.shape:

@@ -1,0 +1,110 @@
+"""Checks that always pass are removed, and comparisons of integers that are decided are folded.
+
+What is not proved stays. The proofs are those of :mod:`tracejit.lower.ranges`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tracejit.ir.core import Block, Function, Op, Value
+from tracejit.ir.types import BOOL, ArrayType
+from tracejit.lower.facts import is_int
+from tracejit.lower.ranges import Ranges
+from tracejit.lower.rewriter import drop, replace
+from tracejit.ops import elementwise as e
+from tracejit.ops import structural
+
+_COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "add_overflows", "sub_overflows", "mul_overflows"})
+
+
+def run(function: Function) -> None:
+    """Remove the checks of ``function`` that are proved to pass."""
+    _Checks(Ranges(function)).block(function.body)
+
+
+class _Checks:
+    """The walk; ``ranges`` knows the function as it was before."""
+
+    def __init__(self, ranges: Ranges) -> None:
+        self.ranges = ranges
+
+    def block(self, block: Block) -> None:
+        kept: list[Op] = []
+        for op in block.ops:
+            at = self.ranges.facts.order[op]
+            if op.name == "check" and self.check(op, at, kept):
+                continue
+            if op.name in ("if", "select") and op.operands[0].rank == 0:
+                self.decide(op, at, kept)
+            elif op.name in _COMPARISONS and is_int(op.operands[0]):
+                truth = self.ranges.holds(op.result, at)
+                if truth is not None:
+                    replace(op.result, _const(op, truth, kept))
+                    drop(op)
+                    continue
+            elif op.name in ("minimum", "maximum", "abs", "mod") and is_int(op.operands[0]):
+                same = self.operand(op, at)
+                if same is not None:
+                    replace(op.result, same)
+                    drop(op)
+                    continue
+            kept.append(op)
+            op.block = block
+            for region in op.regions:
+                self.block(region)
+        for op in kept:
+            op.block = block
+        block.ops = kept
+
+    def check(self, op: Op, at: int, kept: list[Op]) -> bool:
+        """Whether the check always passes. If only part of it does, it asks for the rest from now on."""
+        parts = list(_conjuncts(op.operands[0]))
+        rest = [p for p in parts if self.ranges.holds(p, at) is not True]
+        if not rest:
+            drop(op)
+            return True
+        if len(rest) < len(parts):
+            ok = rest[0]
+            for p in rest[1:]:
+                both = Op(e.and_, (ok, p), (ArrayType(BOOL),), None, (), op.loc)
+                kept.append(both)
+                ok = both.result
+            op.set_operands([ok, *op.operands[1:]])
+        return False
+
+    def decide(self, op: Op, at: int, kept: list[Op]) -> None:
+        """A condition that is known here, if not where it was computed."""
+        truth = self.ranges.holds(op.operands[0], at)
+        if truth is not None and not (op.operands[0].op is not None and op.operands[0].op.name == "const"):
+            op.set_operands([_const(op, truth, kept), *op.operands[1:]])
+
+    def operand(self, op: Op, at: int) -> Value | None:
+        """The operand that the op gives back, if it is certain which."""
+        a, b = op.operands[0], op.operands[-1]
+        match op.name:
+            case "abs":
+                return a if self.ranges.at_most(None, a, 0, at) else None
+            case "mod":
+                inside = self.ranges.at_most(None, a, 0, at) and self.ranges.at_most(a, b, -1, at)
+                return a if inside else None
+        if self.ranges.at_most(a, b, 0, at):
+            return a if op.name == "minimum" else b
+        if self.ranges.at_most(b, a, 0, at):
+            return b if op.name == "minimum" else a
+        return None
+
+
+def _conjuncts(p: Value) -> Iterator[Value]:
+    op = p.op
+    if op is not None and op.name == "and":
+        for v in op.operands:
+            yield from _conjuncts(v)
+    else:
+        yield p
+
+
+def _const(op: Op, truth: bool, kept: list[Op]) -> Value:
+    new = Op(structural.const, (), (ArrayType(BOOL),), {"value": truth}, (), op.loc)
+    kept.append(new)
+    return new.result
