@@ -11,19 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tracejit.codegen import costs, elementwise, integers, memory, runtime_ir, vector
+from tracejit.codegen.costs import FUEL
 from tracejit.codegen.lanes import Lanes
 from tracejit.codegen.scalars import BOOL, I64, SCALARS, Operand
 from tracejit.codegen.target import Target
-from tracejit.codegen.writer import POLL, PYTHON, FunctionText, ModuleText, Phi
+from tracejit.codegen.writer import POLL, PYTHON, FunctionText, Lines, ModuleText, Phi
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ir.types import INT64, BufferType
 from tracejit.ops.effects import constant
 
 PYTHON_ERROR = -1
 """The kernel's result when a Python exception is set."""
-
-FUEL = 1 << 24
-"""Units of work between polls: some ten milliseconds."""
 
 _POLL_FACTS = "cold nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)"
 """Polling does not touch the program's buffers (as far as the program may rely on: a signal handler that does is a race)."""
@@ -55,7 +53,7 @@ class Kernel:
         self.allocates = False
         self.scalar_loops = False
         self._numbers: dict[Op, int] = {}
-        self._cold: list[str] = []
+        self._cold: Lines = []
         self._live: str | None = None
         self._fuel: str | None = None
         self._payload: str | None = None
@@ -202,16 +200,16 @@ class Kernel:
         start, stop, step = (self.text(v) for v in op.operands[:3])
         inits = self.operands(op.operands[3:])
         if trips is not None and self.costs.of_op(op) is not None:
-            results = self._plain_for(op, start, str(trips), step, inits, charged=False)
+            results = self.plain_for(op, start, str(trips), step, inits, charged=False)
         else:
             count = str(trips) if trips is not None else self.trip_count(op, start, stop, step)
             if cost is not None:
                 results = self.chunked(
                     start, count, step, cost, inits, op.results,
-                    lambda first, n, carried: self._plain_for(op, first, n, step, carried, charged=False),
+                    lambda first, n, carried: self.plain_for(op, first, n, step, carried, charged=False),
                 )  # fmt: skip
             else:
-                results = self._plain_for(op, start, count, step, inits, charged=not self.costs.pays(op.regions[0]))
+                results = self.plain_for(op, start, count, step, inits, charged=not self.costs.pays(op.regions[0]))
         self.bind(op.results, results)
 
     def trip_count(self, op: Op, start: str, stop: str, step: str) -> str:
@@ -235,7 +233,7 @@ class Kernel:
         whole = e.op("udiv", "i64", e.op("add", "i64", distance, "-1"), stride)
         return e.select(some, "i64", e.op("add", "i64", whole, "1"), "0")
 
-    def _plain_for(
+    def plain_for(
         self, op: Op, start: str, count: str, step: str, inits: list[Operand], *, charged: bool
     ) -> list[Operand]:
         """``count`` turns from ``start`` on; 0 turns are possible unless it is a literal."""

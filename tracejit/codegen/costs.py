@@ -6,6 +6,9 @@ from tracejit.ir.core import Block, Op
 from tracejit.ops.effects import constant
 from tracejit.ops.primitive import Primitive
 
+FUEL = 1 << 24
+"""Units of work between polls: some ten milliseconds."""
+
 SMALL = 1 << 16
 """A loop of at most so much known work counts as straight-line code."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from tracejit.codegen.scalars import Operand, Pair, Scalar, literal
-from tracejit.codegen.writer import FunctionText
+from tracejit.codegen.writer import FunctionText, Lines
 
 
 class _Types(dict[str, str]):
@@ -80,6 +80,49 @@ class Lanes:
         if self.width == 1:
             return text
         return "<" + ", ".join([f"{llvm} {text}"] * self.width) + ">"
+
+    # --- vectors from scalars, and lanes moved
+    def spread(self, llvm: str, x: str) -> str:
+        """The scalar ``x`` in every lane."""
+        if self.width == 1:
+            return x
+        if x[0] not in "%@":
+            return self.splat_literal(llvm, x)
+        f, t = self.function, self.types[llvm]
+        one, all_ = f.fresh(), f.fresh()
+        f.line(f"{one} = insertelement {t} poison, {llvm} {x}, i64 0")
+        f.line(f"{all_} = shufflevector {t} {one}, {t} poison, <{self.width} x i32> zeroinitializer")
+        return all_
+
+    def splat(self, scalar: Scalar, x: Operand, into: Lines) -> Operand:
+        """:meth:`spread` for any dtype, written into the lines ``into``."""
+        f = self.function
+        lines, f.lines = f.lines, into
+        if isinstance(x, str):
+            result: Operand = self.spread(scalar.llvm, x)
+        else:
+            result = self.spread(scalar.llvm, x[0]), self.spread(scalar.llvm, x[1])
+        f.lines = lines
+        return result
+
+    def shuffle(self, llvm: str, a: str, b: str, lanes: int, picks: Sequence[int]) -> str:
+        """Elements ``picks`` of ``a`` followed by ``b``, vectors of ``lanes`` elements."""
+        f, t = self.function, f"<{lanes} x {llvm}>"
+        r = f.fresh()
+        listed = ", ".join([f"i32 {p}" for p in picks])
+        f.line(f"{r} = shufflevector {t} {a}, {t} {b}, <{len(picks)} x i32> <{listed}>")
+        return r
+
+    def reverse(self, llvm: str, a: str) -> str:
+        return self.shuffle(llvm, a, "poison", self.width, range(self.width - 1, -1, -1))
+
+    def every_second(self, llvm: str, a: str, first: int) -> str:
+        """Out of a vector of twice the width."""
+        return self.shuffle(llvm, a, "poison", 2 * self.width, range(first, 2 * self.width, 2))
+
+    def interleave(self, llvm: str, a: str, b: str) -> str:
+        """``a[0], b[0], a[1], b[1], ...``"""
+        return self.shuffle(llvm, a, b, self.width, [k // 2 + (k % 2) * self.width for k in range(2 * self.width)])
 
     # --- instructions
     def op(self, code: str, llvm: str, a: str, b: str) -> str:

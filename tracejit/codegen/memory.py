@@ -33,6 +33,11 @@ def element(f: FunctionText, s: Scalar, buffer: str, index: str) -> str:
     return p
 
 
+def suffix_of(llvm: str) -> str:
+    """An element type as intrinsics are named by it."""
+    return {"half": "f16", "float": "f32", "double": "f64"}.get(llvm, llvm)
+
+
 def read(e: Lanes, s: Scalar, address: str, suffix: str = "") -> Operand:
     """The value of dtype ``s`` in memory at ``address``."""
     f = e.function
@@ -210,6 +215,7 @@ __all__ = [
     "read",
     "same_buffer",
     "store",
+    "suffix_of",
     "write",
     "write_slot",
 ]

@@ -6,7 +6,8 @@ the current basic block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 from tracejit.codegen import vmath
 from tracejit.codegen.scalars import Operand, Scalar
@@ -72,12 +73,24 @@ class ModuleText:
         return [*self.declarations.values(), *self.definitions.values(), *self.metadata]
 
 
+Lines: TypeAlias = "list[str | Lines]"
+"""Lines of a function. A list among them is text whose place is known before it is written."""
+
+
+def _flatten(lines: Lines) -> Iterator[str]:
+    for line in lines:
+        if isinstance(line, str):
+            yield line
+        else:
+            yield from _flatten(line)
+
+
 class FunctionText:
     """One function: its lines, fresh names, and the label of the block being written."""
 
     def __init__(self, module: ModuleText, head: str) -> None:
         self.module = module
-        self.lines: list[str] = [head, "entry:", ""]
+        self.lines: Lines = [head, "entry:", ""]
         self.allocas: list[str] = []
         self.label = "entry"
         self._count = 0
@@ -117,7 +130,7 @@ class FunctionText:
     def finish(self) -> str:
         self.lines[2] = "\n".join(self.allocas)
         self.lines.append("}")
-        return "\n".join(self.lines)
+        return "\n".join(_flatten(self.lines))
 
 
 class Phi:
