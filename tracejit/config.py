@@ -14,11 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 __all__ = ["Settings", "Shapes", "current", "describe", "override"]
-
-T = TypeVar("T")
 
 Shapes = Literal["auto", "static", "dynamic"]
 """How dimensions of arguments are compiled: see :attr:`Settings.shapes`."""
@@ -58,36 +56,45 @@ def _topics(text: str) -> frozenset[str]:
     return topics
 
 
-def _setting(default: T, parse: Callable[[str], Any], doc: str) -> T:
-    # the declared type of a field is that of its value, so that readers of settings are checked
-    result: T = field(default=default, metadata={"parse": parse, "doc": doc})
-    return result
+def _about(parse: Callable[[str], Any], doc: str) -> dict[str, Any]:
+    return {"parse": parse, "doc": doc}
 
 
 @dataclass(frozen=True)
 class Settings:
     """The settings in force; see :func:`describe` for what each does."""
 
-    disable: bool = _setting(False, _flag, "jit gives back a callable that runs the user's Python unchanged")
-    log: frozenset[str] = _setting(
-        frozenset(),
-        _topics,
-        "what to print to stderr while compiling, separated by commas: compile (why, and how long), "
-        "passes (each with its time), ir (the program after each pass), or all",
+    disable: bool = field(
+        default=False, metadata=_about(_flag, "jit gives back a callable that runs the user's Python unchanged")
     )
-    shapes: Shapes = _setting(
-        "auto",
-        _shapes,
-        "auto: compile for the dimensions at hand, then once more for any value of those that change; static: for each "
-        "shape anew; dynamic: for any value from the first call on",
+    log: frozenset[str] = field(
+        default=frozenset(),
+        metadata=_about(
+            _topics,
+            "what to print to stderr while compiling, separated by commas: compile (why, and how long), "
+            "passes (each with its time), ir (the program after each pass), or all",
+        ),
     )
-    unroll: int = _setting(8, _count, "loops over a static range of at most so many turns are unrolled")
-    max_unroll: int = _setting(
-        1024, _count, "the longest loop that is unrolled because its body needs the index as a Python value"
+    shapes: Shapes = field(
+        default="auto",
+        metadata=_about(
+            _shapes,
+            "auto: compile for the dimensions at hand, then once more for any value of those that change; "
+            "static: for each shape anew; dynamic: for any value from the first call on",
+        ),
     )
-    inline_depth: int = _setting(200, _count, "how deep calls of Python functions are followed")
-    max_versions: int = _setting(256, _count, "how many versions of one function may be compiled before that is an error")
-    verify: bool = _setting(False, _flag, "check the program's well-formedness after every pass")
+    unroll: int = field(
+        default=8, metadata=_about(_count, "loops over a static range of at most so many turns are unrolled")
+    )
+    max_unroll: int = field(
+        default=1024,
+        metadata=_about(_count, "the longest loop that is unrolled because its body needs the index as a Python value"),
+    )
+    inline_depth: int = field(default=200, metadata=_about(_count, "how deep calls of Python functions are followed"))
+    max_versions: int = field(
+        default=256,
+        metadata=_about(_count, "how many versions of one function may be compiled before that is an error"),
+    )
 
 
 _override: ContextVar[Settings | None] = ContextVar("tracejit.config", default=None)

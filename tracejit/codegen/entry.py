@@ -56,7 +56,7 @@ def emit_entry(
     kernel: KernelText,
     call: Parameters,
     *,
-    raise_site: Any,
+    make_error: Any,
     run_effect: Any = None,
     slow_offset: int,
     release: Release = "never",
@@ -68,7 +68,8 @@ def emit_entry(
         lowered: Its loop-level form.
         kernel: Its LLVM IR.
         call: How calls bind.
-        raise_site: Called with the number of the failing site and the address of its payload; raises the exception.
+        make_error: Called with the number of the failing site and the address of its payload; gives the exception,
+            with its traceback.
         run_effect: Called with the number of a ``print`` or ``callback`` and the address of its operands (None when
         the kernel
             has none of them).
@@ -103,7 +104,7 @@ def emit_entry(
     value = results.build(program.output)
     navigator.release()
     w.do(f"ret ptr {value}")
-    _write_raise(w, navigator, status, context, raise_site)
+    _write_raise(w, navigator, status, context, make_error)
     w.label(FAILED)
     results.fail()
     w.do(f"br label %{ABORT}")
@@ -139,7 +140,7 @@ def _run_kernel(
     return w.choose(w.op(f"icmp sge i64 {total}, {release}"), unlocked, lambda: w.op(run), "i32")
 
 
-def _write_raise(w: Writer, navigator: Navigator, status: str, context: str, raise_site: Any) -> None:
+def _write_raise(w: Writer, navigator: Navigator, status: str, context: str, make_error: Any) -> None:
     """The kernel failed: a Python exception is set already (-1), or site ``status`` is to be raised."""
     w.label("raise")
     w.do(f"switch i32 {status}, label %site [ i32 -1, label %{ABORT} i32 {OUT_OF_MEMORY}, label %memory ]")
@@ -148,8 +149,13 @@ def _write_raise(w: Writer, navigator: Navigator, status: str, context: str, rai
     w.do(f"br label %{ABORT}")
     w.label("site")
     w.declare_call_python()
-    w.do(f"%raised = call ptr @call_python(ptr {w.object(raise_site)}, i32 {status}, ptr {context})")
-    w.decref("%raised")
+    # the exception comes back as an object, so that no frame of ours gets into its traceback
+    error = w.op(f"call ptr @call_python(ptr {w.object(make_error)}, i32 {status}, ptr {context})")
+    w.require(w.op(f"icmp ne ptr {error}, null"), ABORT)
+    kind = w.load("ptr", error, capi.OB_TYPE)
+    w.incref(kind)
+    traceback = w.call("ptr", "PyException_GetTraceback", f"ptr {error}")
+    w.call("void", "PyErr_Restore", f"ptr {kind}", f"ptr {error}", f"ptr {traceback}")
     w.do(f"br label %{ABORT}")
 
 

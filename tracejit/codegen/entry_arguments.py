@@ -508,3 +508,9 @@ def parameters_of(signature: inspect.Signature, extra_positional: int, extra_key
     defaults = {k: p.default for k, p in enumerate(signature.parameters.values()) if p.default is not p.empty}
     kinds = tuple(p.kind for p in signature.parameters.values())
     return Parameters(tuple(signature.parameters), kinds, defaults, extra_positional, tuple(extra_keywords))
+
+
+def flat_parameters(names: Sequence[str], extra: int) -> Parameters:
+    """For calls that pass each parameter's value by position (``*args`` as one tuple), and ``extra`` more objects."""
+    count = len(names) + extra
+    return Parameters((*names, *map(str, range(extra))), (inspect.Parameter.POSITIONAL_ONLY,) * count)

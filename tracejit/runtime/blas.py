@@ -75,11 +75,12 @@ declare void @narrow({declared})
 {largest}  %fits = icmp ule i64 %x{len(sizes)}, 2147483647
   br i1 %fits, label %library, label %own
 library:
-{cut}  call void @narrow(i32 %order, i32 %ta, i32 %tb, i32 %m.32, i32 %n.32, i32 %k.32, {scalar} %alpha, ptr %a, i32 %lda.32, ptr %b, i32 %ldb.32, {scalar} %beta, ptr %c, i32 %ldc.32)
+{cut}  call void @narrow(i32 %order, i32 %ta, i32 %tb, i32 %m.32, i32 %n.32, i32 %k.32, {scalar} %alpha, ptr %a, i32
+%lda.32, ptr %b, i32 %ldb.32, {scalar} %beta, ptr %c, i32 %ldc.32)
   ret void
 own:
 {call}}}
-"""  # noqa: E501
+"""
 
 
 def _loop(letter: str, part: str, before: str, after: str) -> str:

@@ -1,0 +1,109 @@
+"""The public functions: the parts below composed for the user."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar, get_args, overload
+
+from tracejit.config import Shapes
+from tracejit.runtime.jitted import Jitted, JittedBase, compiled
+from tracejit.runtime.options import Options
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@overload
+def jit(
+    function: Callable[P, R],
+    /,
+    *,
+    static_argnames: str | Iterable[str] = (),
+    static_argnums: int | Iterable[int] = (),
+    shapes: Shapes | None = None,
+) -> JittedBase[P, R]: ...
+
+
+@overload
+def jit(
+    *,
+    static_argnames: str | Iterable[str] = (),
+    static_argnums: int | Iterable[int] = (),
+    shapes: Shapes | None = None,
+) -> Callable[[Callable[P, R]], JittedBase[P, R]]: ...
+
+
+def jit(
+    function: Any = None,
+    /,
+    *,
+    static_argnames: str | Iterable[str] = (),
+    static_argnums: int | Iterable[int] = (),
+    shapes: Shapes | None = None,
+) -> Any:
+    """Compile a Python function to native code.
+
+    The compiled function gives the same answers as the function, writes into its arguments as the function does, and
+    raises what the function raises. It is compiled when it is called, for the types of the arguments at hand, and
+    again when they change; see ``explain()`` of the result.
+
+    Args:
+        function: A Python function; without it, ``jit(...)`` is a decorator. Also a method of an object, a
+            ``staticmethod``, a ``classmethod``, or a ``functools.partial``.
+        static_argnames: Parameters whose values are part of the signature: the function is compiled anew for each
+            value, and may use them as Python values. Strings, functions, dtypes and numbers used as an axis or shape
+            need not be named.
+        static_argnums: The same by position.
+        shapes: ``"auto"`` compiles for the shapes at hand, then once more for any value of the dimensions that change;
+            ``"static"`` for each shape; ``"dynamic"`` for any shape from the first call on. Default: the setting.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> @tracejit.jit
+        ... def norm(x):
+        ...     total = 0.0
+        ...     for v in x:
+        ...         total += v * v
+        ...     return total ** 0.5
+        >>> norm.__name__
+        'norm'
+    """
+    options = Options(_names(static_argnames), _numbers(static_argnums), _shapes(shapes))
+    if function is None:
+        return lambda f: _jit(f, options)
+    return _jit(function, options)
+
+
+def _jit(function: Any, options: Options) -> Any:
+    if isinstance(function, (staticmethod, classmethod)):
+        return type(function)(_jit(function.__func__, options))
+    if isinstance(function, types.MethodType):
+        return types.MethodType(_jit(function.__func__, options), function.__self__)
+    if isinstance(function, Jitted):
+        return function if options == Options() else compiled(function.__wrapped__, options)
+    if not callable(function) or isinstance(function, (type, types.BuiltinFunctionType, property)):
+        raise TypeError(f"jit compiles Python functions, not {_kind(function)}")
+    return compiled(function, options)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, type):
+        return f"the class {value.__name__}: compile its methods"
+    if isinstance(value, property):
+        return "properties: compile a function that the property calls"
+    return f"objects of type {type(value).__name__}: {value!r}"
+
+
+def _names(given: str | Iterable[str]) -> tuple[str, ...]:
+    return tuple(n.strip() for n in given.split(",")) if isinstance(given, str) else tuple(given)
+
+
+def _numbers(given: int | Iterable[int]) -> tuple[int, ...]:
+    return (given,) if isinstance(given, int) else tuple(given)
+
+
+def _shapes(given: Shapes | None) -> Shapes | None:
+    if given is not None and given not in get_args(Shapes):
+        raise ValueError(f"shapes is {given!r}, expected one of {', '.join(get_args(Shapes))}")
+    return given

@@ -1,0 +1,205 @@
+"""Arrays that compiled code cannot take as they are: odd memory, and memory shared with other arguments."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+from numpy.lib.stride_tricks import as_strided
+
+from tracejit.errors import UnsupportedError
+from tracejit.ir.interface import Disjoint, Input, Same, describe
+from tracejit.runtime.signature import ArrayLeaf, native_dtype, needs_copy
+
+Array = np.ndarray[Any, Any]
+
+_HINT = "pass a copy of one of them"
+
+
+# --- byte-swapped and misaligned arrays
+# --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Copies:
+    """Arguments of a call with odd arrays replaced by copies.
+
+    Attributes:
+        values: The arguments to use.
+        pairs: ``(original, copy)`` of every array.
+    """
+
+    values: list[Any]
+    pairs: list[tuple[Array, Array]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.pairs)
+
+    def copy_out(self) -> None:
+        """Give the originals what was written into the copies."""
+        for original, copy in self.pairs:
+            if original.flags.writeable:
+                original[...] = copy
+
+    def restore(self, result: Any) -> Any:
+        """``result`` with the originals in place of their copies."""
+        if not self.pairs:
+            return result
+        kind = type(result)
+        if kind in (tuple, list):
+            return kind(map(self.restore, result))
+        if kind is dict:
+            return {k: self.restore(v) for k, v in result.items()}
+        for original, copy in self.pairs:
+            if result is copy:
+                return original
+            if isinstance(result, np.ndarray) and result.base is copy:
+                raise UnsupportedError(
+                    f"the result is a view of an argument whose memory is {_oddity(original)}",
+                    hint="pass np.ascontiguousarray(x.astype(x.dtype.newbyteorder('='))), or return a copy",
+                )
+        return result
+
+
+def copy_in(values: Sequence[Any]) -> Copies:
+    """Replace what compiled code cannot address by equal objects that it can."""
+    copies = Copies([])
+    known: dict[int, Array] = {}
+    copies.values = [_usable(v, copies, known) for v in values]
+    return copies
+
+
+def _usable(value: Any, copies: Copies, known: dict[int, Array]) -> Any:
+    kind = type(value)
+    if kind is np.ndarray:
+        dtype = native_dtype(value.dtype)
+        if dtype is None or not needs_copy(value):
+            return value
+        if id(value) not in known:
+            copy = np.array(value, dtype=dtype, order="C")
+            copy.flags.writeable = value.flags.writeable
+            known[id(value)] = copy
+            copies.pairs.append((value, copy))
+        return known[id(value)]
+    if isinstance(value, np.generic):
+        dtype = native_dtype(value.dtype)
+        return value if dtype is None or kind is dtype.type else dtype.type(value)
+    if kind is tuple:
+        items = [_usable(v, copies, known) for v in value]
+        return value if all(a is b for a, b in zip(items, value)) else tuple(items)
+    if kind in (list, dict):
+        for v in value.values() if kind is dict else value:
+            if type(v) is np.ndarray and native_dtype(v.dtype) is not None and needs_copy(v):
+                text = f"an array in a {kind.__name__} argument is {_oddity(v)}"
+                raise UnsupportedError(text, hint="pass np.array(x, dtype=x.dtype.newbyteorder('='))")
+    return value
+
+
+def _oddity(array: Array) -> str:
+    if not array.dtype.isnative:
+        return "byte-swapped"
+    return "misaligned" if not array.flags.aligned else "laid out with strides that are no multiple of the item size"
+
+
+# --- overlapping arrays
+# ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Overlap:
+    """Arrays that share memory, seen as views of one flat array.
+
+    Attributes:
+        inputs: Their input numbers.
+        base: The flat array that covers them.
+        views: Per input ``(shape, start, steps)`` in elements of the base.
+    """
+
+    inputs: tuple[int, ...]
+    base: Array
+    views: tuple[tuple[tuple[int, ...], int, tuple[int, ...]], ...]
+
+
+class Groups:
+    """The groups of different array arguments of a call whose memory ranges meet; false when there are none."""
+
+    def __init__(self, leaves: Sequence[tuple[int, ArrayLeaf]]) -> None:
+        spans = sorted(
+            ((*byte_bounds(leaf.array), n, leaf) for n, leaf in leaves if leaf.array.size), key=lambda s: s[:3]
+        )
+        groups: list[list[tuple[int, ArrayLeaf]]] = []
+        end = -1
+        for low, high, number, leaf in spans:
+            if low >= end:
+                groups.append([])
+            groups[-1].append((number, leaf))
+            end = max(end, high)
+        self._members = [sorted(g, key=lambda m: m[0]) for g in groups if len({id(leaf.array) for _, leaf in g}) > 1]
+
+    def __bool__(self) -> bool:
+        return bool(self._members)
+
+    @functools.cached_property
+    def key(self) -> Hashable:
+        """Everything about the groups that a program compiled for them depends on."""
+        return tuple(
+            tuple(
+                (number, leaf.array.shape, leaf.array.strides, _address(leaf.array) - _address(group[0][1].array))
+                for number, leaf in group
+            )
+            for group in self._members
+        )
+
+    @functools.cached_property
+    def groups(self) -> list[Overlap]:
+        """The groups as views of flat arrays. Raises :class:`UnsupportedError` where they cannot be."""
+        return [_overlap(g) for g in self._members]
+
+    @property
+    def bases(self) -> list[Array]:
+        return [g.base for g in self.groups]
+
+    def violates(self, relations: Sequence[Disjoint | Same], inputs: Sequence[Input]) -> bool:
+        """Whether a program needs two of the arrays to be apart that are not."""
+        group_of = {id(leaf.source): k for k, group in enumerate(self._members) for _, leaf in group}
+        for relation in relations:
+            if isinstance(relation, Disjoint):
+                a, b = (group_of.get(id(inputs[n].source)) for n in (relation.a, relation.b))
+                if a is not None and a == b:
+                    return True
+        return False
+
+
+def _address(array: Array) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
+def _overlap(group: list[tuple[int, ArrayLeaf]]) -> Overlap:
+    leaves = [leaf for _, leaf in group]
+    names = " and ".join(describe(leaf.source) for leaf in leaves[:2])
+    if len({leaf.dtype for leaf in leaves}) > 1:
+        raise UnsupportedError(
+            f"{names} overlap in memory with different dtypes, and one of them is written", hint=_HINT
+        )
+    if len({leaf.array.flags.writeable for leaf in leaves}) > 1:
+        raise UnsupportedError(
+            f"{names} overlap in memory, one of them is written and the other is read-only", hint=_HINT
+        )
+    size = leaves[0].dtype.itemsize
+    low = min(byte_bounds(leaf.array)[0] for leaf in leaves)
+    high = max(byte_bounds(leaf.array)[1] for leaf in leaves)
+    if any((byte_bounds(leaf.array)[0] - low) % size for leaf in leaves):
+        raise UnsupportedError(f"{names} overlap in memory by parts of elements", hint=_HINT)
+    first = next(leaf.array for leaf in leaves if byte_bounds(leaf.array)[0] == low)
+    corner = first[tuple(slice(-1, None) if s < 0 else slice(0, 1) for s in first.strides)]
+    base = as_strided(corner.reshape(1), ((high - low) // size,), (size,), writeable=first.flags.writeable)
+    views = []
+    for leaf in leaves:
+        start = (_address(leaf.array) - low) // size
+        views.append((leaf.array.shape, start, tuple(s // size for s in leaf.array.strides)))
+    return Overlap(tuple(n for n, _ in group), base, tuple(views))

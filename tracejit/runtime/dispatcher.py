@@ -1,0 +1,386 @@
+"""The slow path: calls that no compiled version takes.
+
+:meth:`Dispatcher.call` binds and classifies the arguments, tries the compiled versions once more (a call may have come
+with keywords that only Python binds, or another thread may have compiled meanwhile), and compiles a new version. How
+many are compiled is decided here: dimensions that changed become symbols, captured numbers that changed become hidden
+inputs, and numbers that tracing needs become static.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import threading
+import time
+import types
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tracejit import config
+from tracejit.codegen.entry_arguments import flat_parameters, parameters_of
+from tracejit.errors import NeedsConcrete, TracejitError
+from tracejit.ir.core import Function
+from tracejit.ir.interface import Argument, ArrayInput, Input, ScalarInput
+from tracejit.runtime import aliasing, explain, history
+from tracejit.runtime.options import Options
+from tracejit.runtime.requests import make_request
+from tracejit.runtime.signature import (
+    PYTHON_DTYPES,
+    BoundCall,
+    Classifier,
+    Policy,
+    Signature,
+    StaticLeaf,
+    arrange,
+    bind,
+    exact,
+    fits_int64,
+    layout_of,
+    native_dtype,
+    needs_copy,
+    walk,
+)
+from tracejit.runtime.sources import evaluate, misfit
+from tracejit.runtime.versions import MISS, Observer, Probe, Times, Version, at_stage, build, log
+from tracejit.trace.captures import source_key
+from tracejit.trace.program import Specialise, trace
+
+ATTEMPTS = 5
+"""How often a version that was just compiled may turn out not to fit, because captured state changed meanwhile."""
+
+
+compile_lock = threading.RLock()
+"""Held for all compilation in the process: tracing runs Python code that may call any other compiled function."""
+
+
+def _acquire() -> None:
+    compile_lock.acquire()
+
+
+def _release() -> None:
+    compile_lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    # another thread may be compiling: the child gets a process in which nobody is
+    os.register_at_fork(before=_acquire, after_in_parent=_release, after_in_child=_release)
+
+
+@dataclass
+class Family:
+    """Versions for calls that differ in dimensions and captured state only.
+
+    Attributes:
+        versions: In order of compilation.
+        shapes: The shapes that each was compiled at.
+        numbers: Captured Python numbers that have changed, and so are inputs.
+        constant: Captured numbers that tracing needs the value of.
+        fixed: Tracing needs the dimensions as Python numbers.
+    """
+
+    versions: list[Version] = field(default_factory=list)
+    shapes: list[history.Shapes] = field(default_factory=list)
+    numbers: dict[Hashable, ScalarInput] = field(default_factory=dict)
+    constant: set[Hashable] = field(default_factory=set)
+    fixed: bool = False
+
+
+class Dispatcher:
+    """The versions of one function, and how new ones come about.
+
+    Args:
+        function: The user's function.
+        options: What the user said to ``jit``.
+        install: Called with the address of the entry point that calls are to go to.
+    """
+
+    def __init__(self, function: Callable[..., Any], options: Options, install: Callable[[int], None]) -> None:
+        self.function = function
+        self.options = options
+        self.name = str(getattr(function, "__qualname__", function))
+        self.signature = inspect.signature(function, follow_wrapped=False)
+        self.names = tuple(self.signature.parameters)
+        self.policy = Policy(static=self._static_parameters())
+        self.families: dict[Hashable, Family] = {}
+        self.versions: list[Version] = []
+        self._generation = 0
+        self._install = install
+        self._probe = Probe()
+        self._overlapping: dict[Hashable, Version] = {}
+        self._codes: dict[types.CodeType, int] = {}
+        self._head = 0
+
+    def _static_parameters(self) -> frozenset[int]:
+        numbers = set()
+        for name in self.options.static_argnames:
+            if name not in self.names:
+                raise TypeError(f"static_argnames has {name!r}, which is not a parameter of {self.name}")
+            numbers.add(self.names.index(name))
+        for n in self.options.static_argnums:
+            if not -len(self.names) <= n < len(self.names):
+                raise TypeError(f"static_argnums has {n}, but {self.name} has {len(self.names)} parameters")
+            numbers.add(n % len(self.names))
+        return frozenset(numbers)
+
+    # --- calling
+    def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Run a call that came to the slow path."""
+        bound = bind(self.function, self.signature, args, kwargs)
+        copies = aliasing.copy_in(bound.values)
+        try:
+            result = self._run(arrange(self.signature, copies.values))
+        finally:
+            copies.copy_out()
+        return copies.restore(result)
+
+    def _run(self, bound: BoundCall) -> Any:
+        for _ in range(ATTEMPTS):
+            generation = self._generation
+            if generation:
+                result = self._probe.call(*bound.positional, **bound.keywords)
+                if result is not MISS:
+                    return result
+            with compile_lock:
+                if self._generation != generation:
+                    continue
+                call = self._version_for(bound)
+            result = call()
+            if result is not MISS:
+                return result
+        raise RuntimeError(
+            f"the version of {self.name} compiled for this call does not take it: captured state changes all the "
+            "time, or this is a bug in tracejit"
+        )
+
+    def _version_for(self, bound: BoundCall) -> Callable[[], Any]:
+        """A call of a version that was made for these arguments (and of those after it in the chain)."""
+        signature = self._classify(bound)
+        shared = aliasing.Groups(signature.arrays)
+        version = self._overlapping.get((signature.key, shared.key)) if shared else None
+        if version is None or misfit(version.program, [*bound.values, *shared.bases]) is not None:
+            version = self._compile(signature, bound, shared)
+        if version.overlap is not None:
+            return functools.partial(version.probe.call, *bound.values, *shared.bases)
+        return functools.partial(version.probe.call, *bound.positional, **bound.keywords)
+
+    def version_for(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Version:
+        """The version that a call would run, compiled if there is none yet; nothing is run."""
+        bound = bind(self.function, self.signature, args, kwargs)
+        bound = arrange(self.signature, aliasing.copy_in(bound.values).values)
+        with compile_lock:
+            for version in reversed(self.versions):
+                if version.overlap is None and misfit(version.program, bound.values) is None:
+                    return version
+            signature = self._classify(bound)
+            shared = aliasing.Groups(signature.arrays)
+            known = self._overlapping.get((signature.key, shared.key)) if shared else None
+            return known or self._compile(signature, bound, shared)
+
+    def program_at(self, stage: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Function:
+        """The program that a call would run, as it is after a stage of :data:`tracejit.lower.pipeline.STAGES`."""
+        version = self.version_for(args, kwargs)
+        bound = bind(self.function, self.signature, args, kwargs)
+        bound = arrange(self.signature, aliasing.copy_in(bound.values).values)
+        with compile_lock:
+            signature = self._classify(bound)
+            groups = aliasing.Groups(signature.arrays).groups if version.overlap is not None else ()
+            program = trace(make_request(self.function, signature, version.pattern, version.hidden, groups))
+            return at_stage(program, stage)
+
+    def _classify(self, bound: BoundCall) -> Signature:
+        signature = Classifier(self.names, self.policy).classify(bound.values)
+        fresh = False
+        for function in _functions(signature):
+            # a second function object made of the same code: from now on the code is what counts
+            code = function.__code__
+            if self._codes.setdefault(code, id(function)) != id(function) and code not in self.policy.structural:
+                self.policy.structural.add(code)
+                fresh = True
+        return Classifier(self.names, self.policy).classify(bound.values) if fresh else signature
+
+    # --- compiling
+    def _compile(self, signature: Signature, bound: BoundCall, shared: aliasing.Groups) -> Version:
+        """Trace and compile; the new version becomes the first that calls try."""
+        limit = config.current().max_versions
+        if len(self.versions) >= limit:
+            raise TracejitError(
+                f"{self.name} has been compiled {limit} times; its explain() says why, each time",
+                hint="pass what changes as an array or a number that is not used as a Python value, or raise "
+                "TRACEJIT_MAX_VERSIONS",
+            )
+        overlap = False
+        while True:
+            family = self.families.setdefault((signature.key, shared.key if overlap else None), Family())
+            shapes = self._shapes(signature, family, bound)
+            policy = "static" if family.fixed or overlap else self.options.shapes or config.current().shapes
+            pattern = history.generalize([*family.shapes, shapes], policy)
+            hidden = self._hidden(family, pattern, bound)
+            request = make_request(self.function, signature, pattern, hidden, shared.groups if overlap else ())
+            times = Times()
+            start = time.perf_counter()
+            try:
+                program = trace(request)
+            except Specialise as needed:
+                signature = self._specialise(needed, signature, family, hidden, bound)
+                continue
+            except NeedsConcrete:
+                if policy == "static" or not any(isinstance(d, str) for shape in pattern.values() for d in shape):
+                    raise
+                family.fixed = True
+                continue
+            finally:
+                times.trace = time.perf_counter() - start
+            if shared and not overlap and shared.violates(program.relations, program.inputs):
+                overlap = True
+                continue
+            break
+        reason = explain.reason(signature, family.versions, self.versions, bound.values)
+        if overlap:
+            call = flat_parameters(self.names, len(shared.bases))
+        else:
+            call = parameters_of(self.signature, *self._extra(bound))
+        arguments = {id(leaf.source) for leaf in signature.leaves}
+        version = Version(
+            number=len(self.versions) + 1,
+            reason=reason,
+            texts=signature.texts,
+            native=build(program, call, times, _observer(self.name)),
+            program=program,
+            times=times,
+            captured=[i for i in program.inputs if id(i.source) not in arguments and not _is_base(i, len(self.names))],
+            argument_guards=len(request.guards),
+            pattern=pattern,
+            hidden=hidden,
+            overlap=shared.key if overlap else None,
+            keep_alive=signature.keep_alive,
+        )
+        self._enter(version, family, (signature.key, version.overlap))
+        family.shapes.append(self._shapes(signature, family, bound))
+        log("compile", explain.summary(self.name, version))
+        return version
+
+    def _enter(self, version: Version, family: Family, key: Hashable) -> None:
+        """Make a version known: from now on calls may use it."""
+        self.versions.append(version)
+        family.versions.append(version)
+        if version.overlap is not None:
+            self._overlapping[key] = version
+        else:
+            version.set_next(self._head)
+            self._head = version.entry
+            self._probe.aim(version.entry)
+            self._install(version.entry)
+        self._generation += 1
+
+    def _specialise(
+        self,
+        needed: Specialise,
+        signature: Signature,
+        family: Family,
+        hidden: Mapping[Hashable, Input],
+        bound: BoundCall,
+    ) -> Signature:
+        """Note that tracing needs the value of an input; the signature of the call from now on."""
+        for leaf in signature.leaves:
+            if leaf.source is needed.source:
+                if leaf.path in self.policy.specialized or any(leaf is a for _, a in signature.arrays):
+                    raise needed.error
+                self.policy.specialized.add(leaf.path)
+                return self._classify(bound)
+        key = source_key(needed.source)
+        if key not in hidden:
+            raise needed.error
+        if key in family.numbers:
+            del family.numbers[key]
+            family.constant.add(key)
+        else:
+            family.fixed = True
+        return signature
+
+    # --- captured state
+    def _shapes(self, signature: Signature, family: Family, bound: BoundCall) -> history.Shapes:
+        """The shapes of this call's arrays, captured ones included as far as they are known."""
+        shapes: dict[Hashable, tuple[int, ...]] = {}
+        for _, leaf in signature.arrays:
+            shapes["argument", leaf.path] = leaf.array.shape
+        for key, array, _ in _captured_arrays(family, bound):
+            shapes["captured", key] = array.shape
+        return shapes
+
+    def _hidden(self, family: Family, pattern: history.Pattern, bound: BoundCall) -> dict[Hashable, Input]:
+        """Captured state that has changed before, as inputs."""
+        for version in family.versions:
+            for guard in version.program.guards[version.argument_guards :]:
+                key = source_key(guard.source)
+                kind = type(guard.value)
+                if guard.condition != "equal" or kind not in (int, float, complex) or key in family.constant:
+                    continue
+                value = evaluate(guard.source, bound.values)
+                if type(value) is kind and exact(value) != exact(guard.value) and fits_int64(value):
+                    family.numbers[key] = ScalarInput(guard.source, "python", PYTHON_DTYPES[kind])
+        hidden: dict[Hashable, Input] = {}
+        for key, scalar in family.numbers.items():
+            value = evaluate(scalar.source, bound.values)
+            if PYTHON_DTYPES.get(type(value)) == scalar.dtype and fits_int64(value):
+                hidden[key] = scalar
+        for key, array, given in _captured_arrays(family, bound):
+            shape = pattern["captured", key]
+            if any(isinstance(d, str) for d in shape):
+                readonly = not array.flags.writeable
+                hidden[key] = ArrayInput(given.source, given.dtype, shape, layout_of(array), readonly=readonly)
+        return hidden
+
+    def _extra(self, bound: BoundCall) -> tuple[int, tuple[str, ...]]:
+        """How many arguments went into ``*args``, and which into ``**kwargs``."""
+        count, names = 0, ()
+        for parameter, value in zip(self.signature.parameters.values(), bound.values):
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                count = len(value)
+            elif parameter.kind is parameter.VAR_KEYWORD:
+                names = tuple(value)
+        return count, names
+
+
+def _functions(signature: Signature) -> Iterator[types.FunctionType]:
+    """The Python functions among the static leaves."""
+    for parameter in signature.nodes:
+        for node in walk(parameter):
+            if isinstance(node, StaticLeaf) and isinstance(node.value, types.FunctionType):
+                yield node.value
+
+
+def _captured_arrays(family: Family, bound: BoundCall) -> Iterator[tuple[Hashable, np.ndarray[Any, Any], ArrayInput]]:
+    """The arrays that programs of a family capture, as they are now, each once; only those an input can still be."""
+    seen: set[Hashable] = set()
+    for version in reversed(family.versions):
+        for given in version.captured:
+            if isinstance(given, ArrayInput):
+                key = source_key(given.source)
+                array = evaluate(given.source, bound.values)
+                if key in seen or type(array) is not np.ndarray or needs_copy(array):
+                    continue
+                if native_dtype(array.dtype) == given.dtype and array.ndim == len(given.shape):
+                    seen.add(key)
+                    yield key, array, given
+
+
+def _is_base(i: Input, parameters: int) -> bool:
+    """Whether an input is the memory that arguments share."""
+    return isinstance(i.source, Argument) and i.source.index >= parameters
+
+
+def _observer(name: str) -> Observer | None:
+    """What watches the passes, as the settings ask for it."""
+    topics = config.current().log
+    if not topics & {"passes", "ir"}:
+        return None
+
+    def observe(stage: str, seconds: float, function: Any) -> None:
+        log("passes", f"{name}: {stage} {1e3 * seconds:.2f} ms")
+        log("ir", f"{name} after {stage}\n{function}")
+
+    return observe

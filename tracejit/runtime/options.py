@@ -1,0 +1,16 @@
+"""What the user says to ``jit``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tracejit.config import Shapes
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of one compiled function; see :func:`tracejit.jit`."""
+
+    static_argnames: tuple[str, ...] = ()
+    static_argnums: tuple[int, ...] = ()
+    shapes: Shapes | None = None
