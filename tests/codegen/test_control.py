@@ -13,8 +13,9 @@ import pytest
 from tracejit.codegen import control as codegen_control
 from tracejit.codegen.llvm import Target
 from tracejit.ir.core import Function, Value
-from tracejit.ir.types import INT64, BufferType
-from tracejit.ops import control, elementwise as ew, loop
+from tracejit.ir.types import BufferType
+from tracejit.ops import control, loop
+from tracejit.ops import elementwise as ew
 from tracejit.ops.interpret import interpret
 
 from .native import LoopBuilder, Native, Status, build, choose, loop_over, loop_while, take
@@ -350,8 +351,8 @@ def test_gemm_calls_cblas_with_64_bit_integers() -> None:
     calls = []
 
     @ctypes.CFUNCTYPE(
-        None, *[ctypes.c_int32] * 3, *[ctypes.c_int64] * 3, ctypes.c_double, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p,
-        ctypes.c_int64, ctypes.c_double, ctypes.c_void_p, ctypes.c_int64,
+        None, *[ctypes.c_int32] * 3, *[ctypes.c_int64] * 3, ctypes.c_double, ctypes.c_void_p, ctypes.c_int64,
+        ctypes.c_void_p, ctypes.c_int64, ctypes.c_double, ctypes.c_void_p, ctypes.c_int64,
     )  # fmt: skip
     def dgemm(*arguments: Any) -> None:
         calls.append(arguments)

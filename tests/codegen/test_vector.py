@@ -323,7 +323,8 @@ def test_bodies_that_need_scalars_get_them() -> None:
 
 
 def test_polling_inside_vector_loops(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tracejit.codegen import control as codegen_control, vector
+    from tracejit.codegen import control as codegen_control
+    from tracejit.codegen import vector
 
     monkeypatch.setattr(codegen_control, "FUEL", 64)
     monkeypatch.setattr(vector, "FUEL", 64)

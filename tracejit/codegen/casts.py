@@ -64,8 +64,8 @@ def float_to_float(e: Lanes, source: Scalar, target: Scalar, a: str) -> str:
 
 
 def _round_to_odd(e: Lanes, a: str) -> str:
-    """A float64 as float32 such that rounding again, to float16, gives what rounding once would: processors convert only from
-    float32. Inexact results are cut towards zero and made odd."""
+    """A float64 as float32 such that rounding again, to float16, gives what rounding once would: processors convert
+    only from float32. Inexact results are cut towards zero and made odd."""
     i32 = BY_NAME["i32"]
     near = e.convert("fptrunc", "double", "float", a)
     back = e.convert("fpext", "float", "double", near)

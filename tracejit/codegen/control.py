@@ -1,9 +1,9 @@
 """The kernel's control flow: blocks, branches, loops, checks, calls into Python, and staying interruptible.
 
-**Polling.** A program that may run long asks for pending signals now and then. `fuel` is a counter in the frame; work is charged
-to it, and when it runs out the kernel polls. A loop whose work is known and small is straight-line code in this respect.
-An innermost ``for`` loop is cut into chunks that are charged as a whole, so that its body has nothing to count; other
-loops pay one unit per turn, unless a loop inside pays in every turn.
+**Polling.** A program that may run long asks for pending signals now and then. `fuel` is a counter in the frame; work
+is charged to it, and when it runs out the kernel polls. A loop whose work is known and small is straight-line code in
+this respect. An innermost ``for`` loop is cut into chunks that are charged as a whole, so that its body has nothing to
+count; other loops pay one unit per turn, unless a loop inside pays in every turn.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ PYTHON_ERROR = -1
 """The kernel's result when a Python exception is set."""
 
 _POLL_FACTS = "cold nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)"
-"""Polling does not touch the program's buffers (as far as the program may rely on: a signal handler that does is a race)."""
+"""Polling does not touch the program's buffers (as far as the program may rely on: a signal handler that does is a
+race)."""
 
 _OVERFLOW = {"add_overflows": "add", "sub_overflows": "sub", "mul_overflows": "mul"}
 
@@ -119,8 +120,8 @@ class Kernel:
         return (name, b, a) if name != "sub" and b < a else (name, a, b)
 
     def _shared_overflow(self, op: Op) -> str | None:
-        """The result of an int64 operation, or of its overflow predicate, when the program asks for both: one instruction
-        gives both."""
+        """The result of an int64 operation, or of its overflow predicate, when the program asks for both: one
+        instruction gives both."""
         name = _OVERFLOW.get(op.name, op.name)
         if name not in ("add", "sub", "mul"):
             return None
@@ -290,8 +291,8 @@ class Kernel:
         carried: Sequence[Value],
         write: Callable[[str, str, list[Operand]], list[Operand]],
     ) -> list[Operand]:
-        """Write a loop of ``count`` turns as chunks that are charged as a whole. ``write(first, n, carried)`` writes one of ``n``
-        turns from index ``first`` on and returns the carried values after it."""
+        """Write a loop of ``count`` turns as chunks that are charged as a whole. ``write(first, n, carried)`` writes
+        one of ``n`` turns from index ``first`` on and returns the carried values after it."""
         f, e = self.function, self.lanes
         longest = max(FUEL // (cost + 1), 1) & -64 or 1
         chunk, done = f.new_label("chunk"), f.new_label("chunks")

@@ -1,4 +1,5 @@
-"""How an elementwise op becomes instructions: the ``codegen`` templates of :mod:`tracejit.ops.elementwise`, carried out."""
+"""How an elementwise op becomes instructions: the ``codegen`` templates of :mod:`tracejit.ops.elementwise`, carried
+out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Floating-point arithmetic beyond single instructions, with NumPy's results in every corner. ``float16`` is computed in float32."""
+"""Floating-point arithmetic beyond single instructions, with NumPy's results in every corner. ``float16`` is computed
+in float32."""
 
 from __future__ import annotations
 
@@ -113,8 +114,8 @@ def remainder_of_trunc(e: Lanes, s: Scalar, a: str, b: str) -> str:
 
 
 def _fmod(e: Lanes, s: Scalar, operands: list[str]) -> list[str]:
-    """``x - trunc(x / y) * y`` by one fused multiply-add is exact while the quotient has few enough bits: the rounded quotient may
-    be one too large, and then the (still exact) difference is negative."""
+    """``x - trunc(x / y) * y`` by one fused multiply-add is exact while the quotient has few enough bits: the rounded
+    quotient may be one too large, and then the (still exact) difference is negative."""
     a, b = operands
     f, t = e.function, e.types[s.llvm]
     x, y = e.intrinsic("fabs", s.llvm, a), e.intrinsic("fabs", s.llvm, b)

@@ -222,7 +222,8 @@ def power_overflows(e: Lanes, s: Scalar, a: str, b: str) -> str:
 
 
 def _power_overflows(e: Lanes, s: Scalar, operands: list[str]) -> list[str]:
-    """1 where ``a ** b`` leaves 64 bits: repeated squaring that remembers a wrapped product as soon as the result uses it."""
+    """1 where ``a ** b`` leaves 64 bits: repeated squaring that remembers a wrapped product as soon as the result uses
+    it."""
     a, b = operands
     f, t, bit = e.function, e.types["i64"], e.types["i1"]
     zero, one, false = e.num(s, 0), e.num(s, 1), e.num(BOOL, False)

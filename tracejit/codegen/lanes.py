@@ -1,9 +1,9 @@
 """Writing instructions for one element, or for several at once.
 
-Everything that computes elements (`integers`, `floats`, `complexes`, `casts`) is written against `Lanes`, which makes the same
-instruction for one element or for a vector of ``width``: so what a lane of a vector loop computes is bit for bit what the
-scalar loop computes. There are no branches inside; where a choice needs one, it goes into a helper function
-(`Lanes.helper`), which has them.
+Everything that computes elements (`integers`, `floats`, `complexes`, `casts`) is written against `Lanes`, which makes
+the same instruction for one element or for a vector of ``width``: so what a lane of a vector loop computes is bit for
+bit what the scalar loop computes. There are no branches inside; where a choice needs one, it goes into a helper
+function (`Lanes.helper`), which has them.
 """
 
 from __future__ import annotations
@@ -192,8 +192,8 @@ class Lanes:
         results: Literal[1, 2] = 1,
         inline: bool = False,
     ) -> list[str]:
-        """Call ``@tj.lane.name`` on ``operands`` of element type ``scalar``; ``write`` writes its body the first time and gives
-        its one or two results."""
+        """Call ``@tj.lane.name`` on ``operands`` of element type ``scalar``; ``write`` writes its body the first time
+        and gives its one or two results."""
         t = self.types[scalar.llvm]
         symbol = self.mangled(f"tj.lane.{name}.{scalar.name}")
         result_type = t if results == 1 else f"{{ {t}, {t} }}"

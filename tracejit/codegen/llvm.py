@@ -1,11 +1,11 @@
 """From a loop-level function to text LLVM IR: start here.
 
-`emit_kernel` writes one kernel. Reading order: `scalars` (types and literals), `writer` (lines, labels, phis), `lanes` (instructions
-on one or several elements), `elementwise` with `integers`, `floats`, `complexes` and `casts` (what ops compute), `memory`,
-`control` (loops, checks, polling), `vector` (vector loops).
+`emit_kernel` writes one kernel. Reading order: `scalars` (types and literals), `writer` (lines, labels, phis), `lanes`
+(instructions on one or several elements), `elementwise` with `integers`, `floats`, `complexes` and `casts` (what ops
+compute), `memory`, `control` (loops, checks, polling), `vector` (vector loops).
 
-The kernel is ``i32 @kernel(<params>, ptr %results, ptr %context)``. Parameters: a bool is an ``i8``, a complex number two numbers,
-a buffer a pointer. See `docs/architecture.md` for what it returns.
+The kernel is ``i32 @kernel(<params>, ptr %results, ptr %context)``. Parameters: a bool is an ``i8``, a complex number
+two numbers, a buffer a pointer. See `docs/architecture.md` for what it returns.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def parameters(function: Function) -> list[str]:
 def emit_kernel(function: Function, *, symbol: str = "kernel", target: Target) -> KernelText:
     """Write the loop-level ``function`` as the kernel ``@symbol``.
 
-    ``function.meta`` may say ``"noalias"`` and ``"readonly"`` (sets of parameter positions: buffers that overlap no other buffer
-    that is written, and buffers that are not written) and ``"contract"`` (products and sums may be fused).
+    ``function.meta`` may say ``"noalias"`` and ``"readonly"`` (sets of parameter positions: buffers that overlap no
+    other buffer that is written, and buffers that are not written) and ``"contract"`` (products and sums may be fused).
     """
     module = ModuleText()
     noalias, readonly = function.meta.get("noalias", ()), function.meta.get("readonly", ())

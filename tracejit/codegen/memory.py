@@ -144,10 +144,8 @@ def copy_elements(k: Kernel, op: Op) -> None:
     s = SCALARS[target.dtype]
     n = _bytes(k, s, k.text(count))
     k.module.declare("llvm.memcpy.p0.p0.i64", "void", "ptr, ptr, i64, i1")
-    to, source_text = k.pointer(target), k.pointer(source)
-    k.function.line(
-        f"call void @llvm.memcpy.p0.p0.i64(ptr align {s.align} {to}, ptr align {s.align} {source_text}, i64 {n}, i1 false)"
-    )
+    pointers = ", ".join(f"ptr align {s.align} {k.pointer(v)}" for v in (target, source))
+    k.function.line(f"call void @llvm.memcpy.p0.p0.i64({pointers}, i64 {n}, i1 false)")
 
 
 def fill_zero(k: Kernel, op: Op) -> None:
@@ -196,8 +194,8 @@ def gemm(k: Kernel, op: Op) -> None:
     ldc_ = distance(n_, n_)
     f.line(
         f"call void @{symbol}(i32 {_ROW_MAJOR}, i32 {_TRANSPOSED if transpose_a else _PLAIN}, "
-        f"i32 {_TRANSPOSED if transpose_b else _PLAIN}, i64 {m_}, i64 {n_}, i64 {k_}, {scalar} {alpha}, ptr {k.pointer(a)}, "
-        f"i64 {lda_}, ptr {k.pointer(b)}, i64 {ldb_}, {scalar} {beta}, ptr {k.pointer(c)}, i64 {ldc_})"
+        f"i32 {_TRANSPOSED if transpose_b else _PLAIN}, i64 {m_}, i64 {n_}, i64 {k_}, {scalar} {alpha}, "
+        f"ptr {k.pointer(a)}, i64 {lda_}, ptr {k.pointer(b)}, i64 {ldb_}, {scalar} {beta}, ptr {k.pointer(c)}, i64 {ldc_})"
     )
 
 

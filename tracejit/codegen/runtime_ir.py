@@ -1,8 +1,8 @@
 """Small runtime routines in LLVM IR, put into the module of a kernel that needs them.
 
-Buffers that a kernel allocates are listed in a table in its frame, so that a failing check frees what is alive, and `free` of a
-buffer that is not in the table (an argument's) does nothing. The table is ``{ i64 count, i64 capacity, ptr items }`` followed by
-the first items; it moves to the heap when it overflows.
+Buffers that a kernel allocates are listed in a table in its frame, so that a failing check frees what is alive, and
+`free` of a buffer that is not in the table (an argument's) does nothing. The table is ``{ i64 count, i64 capacity, ptr
+items }`` followed by the first items; it moves to the heap when it overflows.
 """
 
 from __future__ import annotations
@@ -149,8 +149,9 @@ all:
 
 
 def require_allocator(module: ModuleText) -> None:
-    """Make ``@tj.alloc(table, count, size)`` (null when there is no room), ``@tj.free(table, p)``, ``@tj.forget(table)`` (the program
-    is done; what the table still lists belongs to the caller) and ``@tj.release(table)`` (free everything) available."""
+    """Make ``@tj.alloc(table, count, size)`` (null when there is no room), ``@tj.free(table, p)``,
+    ``@tj.forget(table)`` (the program is done; what the table still lists belongs to the caller) and
+    ``@tj.release(table)`` (free everything) available."""
     module.declare("aligned_alloc", "noalias ptr", "i64, i64", " nounwind")
     module.declare("malloc", "noalias ptr", "i64", " nounwind")
     module.declare("free", "void", "ptr", " nounwind")

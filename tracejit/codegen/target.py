@@ -11,8 +11,8 @@ class Target:
 
     Args:
         vector_bits: Width of a vector register.
-        masked: Loads and stores under a mask cost what plain ones cost, for every element size (AVX-512, SVE), so that the rest of
-            a vector loop is one masked turn; elsewhere it is a scalar loop.
+        masked: Loads and stores under a mask cost what plain ones cost, for every element size (AVX-512, SVE), so
+            that the rest of a vector loop is one masked turn; elsewhere it is a scalar loop.
     """
 
     vector_bits: int = 256

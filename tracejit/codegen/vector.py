@@ -5,8 +5,9 @@
     main loop     unroll x width elements a turn
     rest          one vector a turn, the last one under a mask (`Target.masked`), or a scalar loop
 
-Every value of the body is *uniform* (the same for all turns: computed once, before the loop), *affine* (an int64 that grows by a fixed
-stride: kept as the scalar of lane 0, it becomes an address or, on demand, a vector) or *varying* (a vector).
+Every value of the body is *uniform* (the same for all turns: computed once, before the loop), *affine* (an int64 that
+grows by a fixed stride: kept as the scalar of lane 0, it becomes an address or, on demand, a vector) or *varying* (a
+vector).
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from tracejit.codegen.control import Kernel
 
 _LIGHT = 4
-"""Work per element up to which a loop is bound by memory, and charged as a whole: a pass over a gigabyte takes a fraction of
-a second."""
+"""Work per element up to which a loop is bound by memory, and charged as a whole: a pass over a gigabyte takes a
+fraction of a second."""
 
 _PLAIN = frozenset({"const", "load", "store"})
 
@@ -222,7 +223,8 @@ class VectorLoop:
         self.lanes = Lanes(k.function, shape.width, k.lanes.flags)
 
     def write(self, first: str, count: str, inits: Sequence[Operand], *, charged: bool) -> list[Operand]:
-        """The loop of ``count`` turns from index ``first`` on, in the block being written; returns the carried values."""
+        """The loop of ``count`` turns from index ``first`` on, in the block being written; returns the carried
+        values."""
         k, f, shape = self.k, self.k.function, self.shape
         static = int(count) if count.isdigit() else None
         before, done = f.label, f.new_label("vdone")

@@ -244,7 +244,8 @@ class Body:
         return self._mask_of(lanes, self.k.lanes.op("shl nuw", "i64", self._left, "1"))
 
     def _read_near(self, s: Scalar, place: str, stride: int, suffix: str) -> str:
-        """Elements a small stride apart, out of ``stride`` contiguous loads that reach no further than the last of them."""
+        """Elements a small stride apart, out of ``stride`` contiguous loads that reach no further than the last of
+        them."""
         e, f, w = self.e, self.e.function, self.e.width
         last = (w - 1) * stride
         starts = [n * w for n in range(stride - 1)] + [last - w + 1]

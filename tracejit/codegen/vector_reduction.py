@@ -1,9 +1,9 @@
 """Accumulators of vector loops.
 
-A reduction has one accumulator per unrolled vector (its *parts*), combined when the loop ends. Sums of floats do better than
-that: the parts are emptied after `BLOCK` turns, and block sums are added up with their rounding errors kept (Knuth's
-two-sum), so that the error does not grow with the length: it stays within that of NumPy's pairwise summation. ``float16`` is
-summed in float32, as NumPy does.
+A reduction has one accumulator per unrolled vector (its *parts*), combined when the loop ends. Sums of floats do better
+than that: the parts are emptied after `BLOCK` turns, and block sums are added up with their rounding errors kept
+(Knuth's two-sum), so that the error does not grow with the length: it stays within that of NumPy's pairwise summation.
+``float16`` is summed in float32, as NumPy does.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def _flat(values: Sequence[Operand]) -> list[str]:
 class State:
     """The accumulators of one reduction while its loop is written.
 
-    ``parts`` are those of the loop being written; ``sums`` and ``errors`` (sums only) hold the finished blocks. ``total``
-    folds everything, the initial value too, into one scalar.
+    ``parts`` are those of the loop being written; ``sums`` and ``errors`` (sums only) hold the finished blocks.
+    ``total`` folds everything, the initial value too, into one scalar.
     """
 
     def __init__(self, reduction: Reduction, lanes: Lanes, init: Operand, ahead: Lines) -> None:

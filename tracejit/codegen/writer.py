@@ -15,8 +15,8 @@ from tracejit.codegen.scalars import Operand, Scalar
 POLL = "tj_poll"
 """Import ``i32 tj_poll(ptr context)``: look for pending signals; not 0 when a Python exception is set."""
 PYTHON = "tj_python"
-"""Import ``i32 tj_python(ptr context, i32 number, ptr payload)``: run a print or a callback; not 0 when a Python exception
-is set."""
+"""Import ``i32 tj_python(ptr context, i32 number, ptr payload)``: run a print or a callback; not 0 when a Python
+exception is set."""
 
 
 class ModuleText:
