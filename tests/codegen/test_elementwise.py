@@ -20,8 +20,10 @@ from .native import Native, build, loop_over
 RNG = np.random.default_rng(7)
 
 ARITY = {"select": 3}
-UNARY = """neg abs sign not cast floor ceil trunc rint isnan isinf isfinite signbit sqrt exp expm1 log log1p log2 log10 sin
-cos tan asin acos atan sinh cosh tanh cbrt real imag conj""".split()
+UNARY = """
+neg abs sign not cast floor ceil trunc rint isnan isinf isfinite signbit sqrt exp expm1 log log1p log2 log10
+sin cos tan asin acos atan sinh cosh tanh cbrt real imag conj
+""".split()
 
 
 def arity(primitive: Primitive) -> int:

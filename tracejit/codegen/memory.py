@@ -195,7 +195,8 @@ def gemm(k: Kernel, op: Op) -> None:
     f.line(
         f"call void @{symbol}(i32 {_ROW_MAJOR}, i32 {_TRANSPOSED if transpose_a else _PLAIN}, "
         f"i32 {_TRANSPOSED if transpose_b else _PLAIN}, i64 {m_}, i64 {n_}, i64 {k_}, {scalar} {alpha}, "
-        f"ptr {k.pointer(a)}, i64 {lda_}, ptr {k.pointer(b)}, i64 {ldb_}, {scalar} {beta}, ptr {k.pointer(c)}, i64 {ldc_})"
+        f"ptr {k.pointer(a)}, i64 {lda_}, ptr {k.pointer(b)}, i64 {ldb_}, "
+        f"{scalar} {beta}, ptr {k.pointer(c)}, i64 {ldc_})"
     )
 
 
