@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,15 @@ import numpy as np
 from tracejit.ir.core import Block, Op, Value
 from tracejit.ir.loc import UNKNOWN, Loc
 from tracejit.ir.types import INDEX, ArrayType, Dim, Type
-from tracejit.ops import control, elementwise, structural
+from tracejit.ops import control, elementwise, reduction, structural
 from tracejit.ops.primitive import Primitive
 
 
 class Builder:
     """Appends ops to :attr:`block` with location :attr:`loc`; both may be reassigned at any time.
 
-    Scalar constants are shared within a block (they print and trace better; sharing them across blocks is a pass's work).
+    Scalar constants are shared within a block (they print and trace better; sharing them across blocks is a pass's
+    work).
     """
 
     def __init__(self, block: Block, loc: Loc = UNKNOWN) -> None:
@@ -70,6 +71,25 @@ class Builder:
             block.append(op)
         return op.results[0]
 
+    def dim_sum(self, dims: Sequence[Dim]) -> Dim:
+        """The sum of dimensions."""
+        return self._fold_dims(elementwise.add, 0, dims)
+
+    def dim_product(self, dims: Sequence[Dim]) -> Dim:
+        """The product of dimensions."""
+        return self._fold_dims(elementwise.mul, 1, dims)
+
+    def _fold_dims(self, primitive: Primitive, known: int, dims: Sequence[Dim]) -> Dim:
+        for d in dims:
+            if isinstance(d, int):
+                known = known + d if primitive is elementwise.add else known * d
+        total: Dim = known
+        for d in dims:
+            if not isinstance(d, int):
+                neutral = total == (0 if primitive is elementwise.add else 1)
+                total = d if neutral else self.apply(primitive, self.index(total), d)
+        return total
+
     def cast(self, x: Value, dtype: np.dtype[Any]) -> Value:
         """``x`` as ``dtype``; ``x`` itself when it is that already."""
         if x.dtype == dtype:
@@ -78,7 +98,12 @@ class Builder:
 
     # --- structural ops with explicit shapes
     def view(
-        self, x: Value, shape: Sequence[Dim], starts: Sequence[Dim], pairs: Sequence[tuple[int, int]], steps: Sequence[Dim]
+        self,
+        x: Value,
+        shape: Sequence[Dim],
+        starts: Sequence[Dim],
+        pairs: Sequence[tuple[int, int]],
+        steps: Sequence[Dim],
     ) -> Value:
         """See :data:`tracejit.ops.structural.view`."""
         operands = [x, *map(self.index, starts), *map(self.index, steps)]
@@ -94,6 +119,10 @@ class Builder:
     def fill(self, x: Value, shape: Sequence[Dim]) -> Value:
         """The scalar ``x`` at every index of ``shape``."""
         return x if not shape else self.view(x, shape, (), (), ())
+
+    def full(self, number: bool | int | float | complex, like: Value) -> Value:
+        """``number`` at every index of the shape of ``like``, in its dtype."""
+        return self.fill(self.const(number, like.dtype), like.shape)
 
     def transpose(self, x: Value, permutation: Sequence[int]) -> Value:
         """Axis ``k`` of the result is axis ``permutation[k]`` of ``x``."""
@@ -135,8 +164,44 @@ class Builder:
     def reduce(self, primitive: Primitive, x: Value, axes: Sequence[int]) -> Value:
         return self.emit(primitive, (x,), None, {"axes": tuple(sorted(axes))})[0]
 
+    def sum(self, x: Value, axes: Sequence[int]) -> Value:
+        """``x`` summed along ``axes``; ``x`` itself when there are none."""
+        return self.reduce(reduction.reduce_sum, x, axes) if axes else x
+
+    # --- control flow
+    def if_(
+        self,
+        condition: Value,
+        types: Sequence[Type],
+        then: Callable[[Builder], Sequence[Value]],
+        otherwise: Callable[[Builder], Sequence[Value]],
+    ) -> list[Value]:
+        """An ``if`` whose arms yield what the functions return; ``types`` are those of its results."""
+        arms = []
+        for build in (then, otherwise):
+            inner = Builder(Block(), self.loc)
+            inner.yield_(*build(inner))
+            arms.append(inner.block)
+        return self.emit(control.if_, (condition,), types, None, arms)
+
+    def for_(
+        self,
+        start: Dim,
+        stop: Dim,
+        step: Dim,
+        inits: Sequence[Value],
+        body: Callable[..., Sequence[Value]],
+    ) -> list[Value]:
+        """A ``for`` that carries values of the types of ``inits``; ``body(builder, i, *carried)`` gives the next."""
+        inner = Builder(Block([INDEX, *(v.type for v in inits)]), self.loc)
+        inner.yield_(*body(inner, *inner.block.params))
+        operands = [*map(self.index, (start, stop, step)), *inits]
+        return self.emit(control.for_, operands, [v.type for v in inits], None, (inner.block,))
+
     # --- effects and terminators
-    def check(self, ok: Value, exception: type[BaseException], args: tuple[Any, ...], payload: Sequence[Value] = ()) -> None:
+    def check(
+        self, ok: Value, exception: type[BaseException], args: tuple[Any, ...], payload: Sequence[Value] = ()
+    ) -> None:
         """Raise ``exception(*args)`` unless ``ok``; see :data:`tracejit.ops.control.check`."""
         self.emit(control.check, (ok, *payload), (), {"exception": exception, "args": args})
 

@@ -14,6 +14,8 @@ Family: TypeAlias = Literal["elementwise", "reduction", "structural", "library",
 Attrs: TypeAlias = Mapping[str, Any]
 InferRule: TypeAlias = Callable[[Sequence[Type], Attrs], tuple[Type, ...]]
 Evaluate: TypeAlias = Callable[..., Any]
+Partial: TypeAlias = "Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]] | None"
+Partials: TypeAlias = "tuple[Partial, ...] | Mapping[str, tuple[Partial, ...]]"
 
 Kind: TypeAlias = Literal["python", "numpy", "array"]
 """What a value is to the user: a Python scalar, a NumPy scalar, or an array (also of rank 0)."""
@@ -35,8 +37,17 @@ class Primitive(PrimitiveBase):
             interpreter itself defines.
         codegen: How one element is computed, by dtype kind (``"b" "i" "u" "f" "c"``) of the first operand; see
             :mod:`tracejit.codegen.llvm`. Elementwise ops only.
-        partials: Derivatives of an elementwise op with respect to each operand (slot, filled with the transforms).
-        transpose: Linear transposition rule of a structural op (slot).
+        partials: Derivatives of an elementwise op, one entry per operand: None where the derivative is zero, else a
+            rule ``(f, t, y, *x)`` giving ``t`` times the partial derivative (see :mod:`tracejit.ops.formula`), or a
+            pair of rules, for tangents and for cotangents, where these differ (complex functions that are not
+            holomorphic). A mapping from dtype kinds to such tuples where kinds differ.
+        transpose: How a cotangent of the result reaches a floating-point operand of an op that is linear in those (or
+            in each of them), ``transpose(b, op, ct, k)``: the cotangent of operand ``k``, or a function that adds it
+            to one already there, for ops that concern a part of the operand only.
+        jvp: The tangent of the result, ``jvp(b, op, tangents)`` with one tangent or None per operand, where it is not
+            the op itself applied to the tangents.
+        expand: The results in terms of other ops, ``expand(b, op)``; differentiated in the place of ops without rules
+            of their own.
         batch: Batching rule where the family's default does not fit (slot).
         pure: See :class:`~tracejit.ir.core.PrimitiveBase`.
         terminator: Ends a block.
@@ -51,8 +62,10 @@ class Primitive(PrimitiveBase):
         infer: InferRule | None = None,
         evaluate: Evaluate | None = None,
         codegen: Mapping[str, str] | None = None,
-        partials: tuple[Callable[..., Any] | None, ...] | None = None,
+        partials: Partials | None = None,
         transpose: Callable[..., Any] | None = None,
+        jvp: Callable[..., Any] | None = None,
+        expand: Callable[..., Any] | None = None,
         batch: Callable[..., Any] | None = None,
         pure: bool = True,
         terminator: bool = False,
@@ -67,11 +80,19 @@ class Primitive(PrimitiveBase):
         self.codegen = codegen or {}
         self.partials = partials
         self.transpose = transpose
+        self.jvp = jvp
+        self.expand = expand
         self.batch = batch
         self.pure = pure
         self.terminator = terminator
         self.commutative = commutative
         REGISTRY[name] = self
+
+    def partials_for(self, dtype: np.dtype[Any]) -> tuple[Partial, ...] | None:
+        """The derivative rules for operands (the first one) of ``dtype``; None when there are none."""
+        if isinstance(self.partials, Mapping):
+            return self.partials.get(dtype.kind)
+        return self.partials
 
     def problem(self, op: Op) -> str | None:
         from tracejit.ops.wellformed import problem

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.ir.types import INDEX, ArrayType, Type
+from tracejit.ops import linear
 from tracejit.ops.primitive import Attrs, Primitive, quiet
 
 
@@ -16,20 +17,25 @@ def _reduced(types: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
     return (ArrayType(x.dtype, tuple(d for k, d in enumerate(x.shape) if k not in attrs["axes"])),)
 
 
-def _reduction(name: str, function: Callable[..., Any]) -> Primitive:
+def _reduction(name: str, function: Callable[..., Any], **rules: Any) -> Primitive:
     def evaluate(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) -> Any:
         return np.asarray(function(operands[0], axis=attrs["axes"]), dtype=types[0].dtype)
 
-    return Primitive(name, "reduction", infer=_reduced, evaluate=quiet(evaluate))
+    return Primitive(name, "reduction", infer=_reduced, evaluate=quiet(evaluate), **rules)
 
 
-reduce_sum = _reduction("reduce_sum", lambda x, axis: np.sum(x, axis=axis, dtype=x.dtype))
+reduce_sum = _reduction(
+    "reduce_sum", lambda x, axis: np.sum(x, axis=axis, dtype=x.dtype), transpose=linear.reduce_sum
+)
 """The sum in the operand's dtype (the front end casts first); bool is "or". Floats may be reassociated, with an error
 at most that of NumPy's pairwise summation; 0 over an empty axis."""
-reduce_prod = _reduction("reduce_prod", lambda x, axis: np.prod(x, axis=axis, dtype=x.dtype))
-reduce_min = _reduction("reduce_min", np.min)
-"""NaN if any element is; the front end checks that no reduced axis is empty."""
-reduce_max = _reduction("reduce_max", np.max)
+reduce_prod = _reduction(
+    "reduce_prod", lambda x, axis: np.prod(x, axis=axis, dtype=x.dtype), expand=linear.product_as_loop
+)
+reduce_min = _reduction("reduce_min", np.min, transpose=linear.extremum, jvp=linear.extremum_jvp)
+"""NaN if any element is; the front end checks that no reduced axis is empty. Elements that are equal to the minimum
+share the derivative equally."""
+reduce_max = _reduction("reduce_max", np.max, transpose=linear.extremum, jvp=linear.extremum_jvp)
 reduce_any = _reduction("reduce_any", np.any)
 """Of bool arrays only."""
 reduce_all = _reduction("reduce_all", np.all)

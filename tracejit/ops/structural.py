@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.ir.types import ArrayType, Type
+from tracejit.ops import linear
 from tracejit.ops.primitive import Attrs, Primitive
 
 
@@ -46,14 +47,15 @@ def _view(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) -> 
     return x[index] if x.ndim else np.broadcast_to(x, shape).copy()
 
 
-view = Primitive("view", "structural", evaluate=_view)
+view = Primitive("view", "structural", evaluate=_view, transpose=linear.view)
 """``view(x, *starts, *steps) {pairs}``: every strided view NumPy can make, and broadcasting.
 
-Element ``r`` of the result is ``x[b]`` with ``b[k] = starts[k] + sum(steps[p] * r[j] for p, (k', j) in pairs if k' == k)``.
-``starts`` has one index value per axis of ``x``, ``pairs`` is a tuple of ``(axis of x, axis of the result)`` and ``steps``
-has one index value per pair. The result shape is that of the result type. So it covers slicing, integer indexing (a base
-axis without a pair), ``None`` and broadcasting (a result axis without a pair, or with step 0), transposition, reversal,
-diagonals and sliding windows; with a rank-0 result it is the load of one element. Indices are in bounds: checks come first.
+Element ``r`` of the result is ``x[b]`` with
+``b[k] = starts[k] + sum(steps[p] * r[j] for p, (k', j) in pairs if k' == k)``. ``starts`` has one index value per axis
+of ``x``, ``pairs`` is a tuple of ``(axis of x, axis of the result)`` and ``steps`` has one index value per pair. The
+result shape is that of the result type. So it covers slicing, integer indexing (a base axis without a pair), ``None``
+and broadcasting (a result axis without a pair, or with step 0), transposition, reversal, diagonals and sliding windows;
+with a rank-0 result it is the load of one element. Indices are in bounds: checks come first.
 """
 
 
@@ -65,11 +67,13 @@ def _update(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) -
     return x
 
 
-update = Primitive("update", "structural", infer=lambda t, a: (t[0],), evaluate=_update)
-"""``update(x, v, *starts, *steps) {pairs}``: ``x`` with the elements of its ``view`` replaced by ``v``, whose shape is the
-view's. When several indices name the same element (step 0) the last in C order wins. An array store in SSA form."""
+update = Primitive("update", "structural", infer=lambda t, a: (t[0],), evaluate=_update, transpose=linear.update)
+"""``update(x, v, *starts, *steps) {pairs}``: ``x`` with the elements of its ``view`` replaced by ``v``, whose shape is
+the view's. When several indices name the same element (step 0) the last in C order wins. An array store in SSA form."""
 
-reshape = Primitive("reshape", "structural", evaluate=lambda o, a, t: np.reshape(o[0], t[0].shape))
+reshape = Primitive(
+    "reshape", "structural", evaluate=lambda o, a, t: np.reshape(o[0], t[0].shape), transpose=linear.reshape
+)
 """The same elements in C order under the result type's shape."""
 
 
@@ -79,10 +83,10 @@ def _gather(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) -
     return moved[tuple(index)]
 
 
-gather = Primitive("gather", "structural", evaluate=_gather)
+gather = Primitive("gather", "structural", evaluate=_gather, transpose=linear.gather)
 """``gather(x, *indices) {axes}``: integer-array indexing of the axes ``axes`` of ``x`` by as many index arrays of one
-common shape and dtype i64, all in bounds and non-negative. The result shape is the index shape followed by the remaining
-axes of ``x`` in order."""
+common shape and dtype i64, all in bounds and non-negative. The result shape is the index shape followed by the
+remaining axes of ``x`` in order."""
 
 
 def _scatter(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) -> Any:
@@ -95,16 +99,18 @@ def _scatter(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) 
     return x
 
 
-scatter = Primitive("scatter", "structural", infer=lambda t, a: (t[0],), evaluate=_scatter)
-"""``scatter(x, v, *indices) {axes, mode="set"|"add"}``: ``x`` with the elements that ``gather`` would read replaced by (or
-increased by) ``v``; on repeated indices the last in C order wins (all are added)."""
+scatter = Primitive(
+    "scatter", "structural", infer=lambda t, a: (t[0],), evaluate=_scatter, transpose=linear.scatter
+)
+"""``scatter(x, v, *indices) {axes, mode="set"|"add"}``: ``x`` with the elements that ``gather`` would read replaced by
+(or increased by) ``v``; on repeated indices the last in C order wins (all are added)."""
 
 
 def _concat(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) -> Any:
     return np.concatenate([np.asarray(o) for o in operands], axis=attrs["axis"])
 
 
-concat = Primitive("concat", "structural", evaluate=_concat)
+concat = Primitive("concat", "structural", evaluate=_concat, transpose=linear.concat)
 """Join arrays of one dtype along the existing axis ``axis``."""
 
 
@@ -123,6 +129,13 @@ def _matmul_type(types: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
     return (ArrayType(a.dtype, (*a.shape[:-1], b.shape[-1])),)
 
 
-matmul = Primitive("matmul", "library", infer=_matmul_type, evaluate=lambda o, a, t: np.matmul(o[0], o[1]))
+matmul = Primitive(
+    "matmul",
+    "library",
+    infer=_matmul_type,
+    evaluate=lambda o, a, t: np.matmul(o[0], o[1]),
+    transpose=linear.matmul,
+    jvp=linear.matmul_jvp,
+)
 """``[*batch, m, k] @ [*batch, k, n]`` of one dtype; the batch dimensions are equal."""
 
