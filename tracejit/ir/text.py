@@ -67,6 +67,8 @@ class _Printer:
         self.count = 0
 
     def define(self, v: Value) -> None:
+        if v in self.names:
+            return
         if v.hint and _NAME.match(v.hint):
             n = self.hints.get(v.hint, 0)
             self.hints[v.hint] = n + 1

@@ -20,14 +20,19 @@ _COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "add_overflows", "
 
 def run(function: Function) -> None:
     """Remove the checks of ``function`` that are proved to pass."""
-    _Checks(Ranges(function)).block(function.body)
+    walk = _Checks(Ranges(function))
+    walk.block(function.body)
+    for op in walk.gone:
+        drop(op)
 
 
 class _Checks:
-    """The walk; ``ranges`` knows the function as it was before."""
+    """The walk; ``ranges`` knows the function as it was before, so ops that are ``gone`` keep their operands until the
+    end."""
 
     def __init__(self, ranges: Ranges) -> None:
         self.ranges = ranges
+        self.gone: list[Op] = []
 
     def block(self, block: Block) -> None:
         kept: list[Op] = []
@@ -41,13 +46,13 @@ class _Checks:
                 truth = self.ranges.holds(op.result, at)
                 if truth is not None:
                     replace(op.result, _const(op, truth, kept))
-                    drop(op)
+                    self.gone.append(op)
                     continue
             elif op.name in ("minimum", "maximum", "abs", "mod") and is_int(op.operands[0]):
                 same = self.operand(op, at)
                 if same is not None:
                     replace(op.result, same)
-                    drop(op)
+                    self.gone.append(op)
                     continue
             kept.append(op)
             op.block = block
@@ -62,7 +67,7 @@ class _Checks:
         parts = list(_conjuncts(op.operands[0]))
         rest = [p for p in parts if self.ranges.holds(p, at) is not True]
         if not rest:
-            drop(op)
+            self.gone.append(op)
             return True
         if len(rest) < len(parts):
             ok = rest[0]

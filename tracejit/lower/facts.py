@@ -15,6 +15,7 @@ import numpy as np
 
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ir.types import ArrayType
+from tracejit.ops import structural
 from tracejit.ops.effects import constant
 
 Term = Value | None
@@ -49,8 +50,11 @@ def is_int(v: Value) -> bool:
 
 def integer(v: Value) -> int | None:
     """The number that an integer constant is."""
-    c = constant(v)
-    return c if isinstance(c, int) and not isinstance(c, bool) else None
+    owner = v.owner
+    if type(owner) is not Op or owner.primitive is not structural.const:
+        return None
+    value = owner.attrs["value"]
+    return value if type(value) is int else None
 
 
 Operand = Value | int
@@ -77,6 +81,7 @@ class Facts:
         distinct: Per integer what it differs from: ``this != other + offset``.
         truths: Per bool what it is known to be.
         exact: Arithmetic ``(name, a, b)`` that was checked not to leave 64 bits.
+        zone: Per place the last one at which facts changed, so that places of one zone need only be asked about once.
     """
 
     def __init__(self, function: Function) -> None:
@@ -91,6 +96,7 @@ class Facts:
         self._place = 0
         self._number(function.body)
         self._block(function.body)
+        self.zone = self._zones()
         for p in function.params:
             for d in p.type.shape:
                 if isinstance(d, Value):
@@ -111,6 +117,17 @@ class Facts:
                 self.end[op] = self._place
         self._place += 1
         self.span[block] = (first, self._place)
+
+    def _zones(self) -> list[int]:
+        changes = {place + 1 for span in self.span.values() for place in span}
+        changes |= {place + 1 for place in self.end.values()}
+        changes |= {place + 1 for op, place in self.order.items() if op.name == "check"}
+        changes |= {b.first + 1 for bounds in (*self.upper.values(), *self.lower.values()) for b in bounds}
+        zone, last = [], 0
+        for place in range(self._place + 2):
+            last = place if place in changes else last
+            zone.append(last)
+        return zone
 
     def place(self, v: Value) -> int | None:
         """Where ``v`` is defined; None when it is newer than these facts."""

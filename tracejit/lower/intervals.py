@@ -8,6 +8,7 @@ A counter that only moves by small steps from a moderate init is taken not to re
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,6 +22,10 @@ _SMALL_STEP = 2**10
 _MODERATE = 2**62
 _GROWTH = 2**60
 """How far small steps lead in feasible time."""
+
+
+_Question: TypeAlias = Value | tuple[Op, int]
+_NEVER = 1 << 30
 
 
 @dataclass
@@ -38,37 +43,58 @@ class Intervals:
 
     def __init__(self, function: Function) -> None:
         self.facts = Facts(function)
-        self._intervals: dict[tuple[Value, int], Interval] = {}
-        self._slots: dict[tuple[Op, int], Interval] = {}
-        self._active: set[Value | tuple[Op, int]] = set()
-        self._cuts = 0
+        self._known: dict[tuple[Value, int] | tuple[Op, int], Interval] = {}
+        self._provisional: dict[tuple[Value, int] | tuple[Op, int], Interval] = {}
+        self._active: dict[_Question, int] = {}
+        self._lowest = _NEVER
+        self._outer: list[int] = []
 
     def interval(self, v: Value, at: int) -> Interval:
         """The least and the greatest value that the integer ``v`` can have at the place ``at``."""
         c = integer(v)
         if c is not None:
             return c, c
-        key = (v, at)
-        known = self._intervals.get(key)
+        key = (v, self.facts.zone[at])
+        known = self._known.get(key) or self._provisional.get(key)
         if known is not None:
             return known
         low, high = limits(v.dtype)
-        if v in self._active or len(self._active) > _DEPTH:
-            self._cuts += 1
+        if not self._enter(v):
             return low, high
-        cuts = self._cuts
-        self._active.add(v)
         a, b = self._defined(v, at)
         low, high = max(low, a), min(high, b)
         a, b = self._by_facts(v, at)
         low, high = max(low, a), min(high, b)
-        self._active.discard(v)
         if low > high:
             # facts contradict each other: nothing runs here
             low, high = limits(v.dtype)
-        if cuts == self._cuts:
-            self._intervals[key] = (low, high)
+        self._leave(v, key, (low, high))
         return low, high
+
+    def _enter(self, question: _Question) -> bool:
+        """Start to answer a question, unless that is under way (around a loop) or leads too deep."""
+        cycle = self._active.get(question)
+        if cycle is None and len(self._active) > _DEPTH:
+            cycle = 0
+        if cycle is not None:
+            self._lowest = min(self._lowest, cycle)
+            return False
+        self._outer.append(self._lowest)
+        self._lowest = _NEVER
+        self._active[question] = len(self._active)
+        return True
+
+    def _leave(self, question: _Question, key: tuple[Value, int] | tuple[Op, int], answer: Interval) -> None:
+        """Keep an answer: for good, unless it was cut short because of a question that is still open."""
+        depth = self._active.pop(question)
+        if self._lowest >= depth:
+            self._known[key] = answer
+            self._lowest = _NEVER
+        else:
+            self._provisional[key] = answer
+        self._lowest = min(self._lowest, self._outer.pop())
+        if not self._active:
+            self._provisional.clear()
 
     def _by_facts(self, v: Value, at: int) -> Interval:
         low, high = limits(v.dtype)
@@ -147,23 +173,16 @@ class Intervals:
     def _slot(self, loop: Op, k: int) -> Interval:
         """The values that a loop carries as result ``k``, init and final ones included."""
         key = (loop, k)
-        known = self._slots.get(key)
+        known = self._known.get(key) or self._provisional.get(key)
         if known is not None:
             return known
         init, params, following = carried_slots(loop, k)
         whole = limits(init.dtype)
-        if loop not in self.facts.order:
+        if loop not in self.facts.order or not self._enter(key):
             return whole
-        if key in self._active:
-            self._cuts += 1
-            return whole
-        cuts = self._cuts
-        self._active.add(key)
         low, high = self._slot_interval(loop, init, params[-1], following)
-        self._active.discard(key)
         low, high = max(low, whole[0]), min(high, whole[1])
-        if cuts == self._cuts:
-            self._slots[key] = (low, high)
+        self._leave(key, key, (low, high))
         return low, high
 
     def _slot_interval(self, loop: Op, init: Value, param: Value, following: Value) -> Interval:
