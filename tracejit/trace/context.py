@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracejit.errors import CaptureError
-from tracejit.ir.core import Block, Value
+from tracejit.ir.core import Block, Op, Value
 from tracejit.ir.loc import UNKNOWN, Loc
 from tracejit.ops.builder import Builder
 
@@ -35,6 +35,10 @@ def is_tracing() -> bool:
     return bool(_stack)
 
 
+def _nothing_to_localize(root: ArrayTracer) -> None:
+    root.scope = None
+
+
 class Context:
     """One trace. ``with context:`` makes it the :func:`current` one.
 
@@ -47,6 +51,9 @@ class Context:
             dimensions).
         capture_array: Turns a concrete array met while tracing into a box (a hidden input); None: into a constant.
         inputs: Whatever the control side keeps about the program's inputs.
+        scope: The innermost loop that is being recorded (the control side's object), or None.
+        localize: Called before the contents of a root whose ``scope`` is not the current one are used: a loop that is being
+            recorded turns them into a parameter, so that a later write in its body is seen by the next turn.
     """
 
     def __init__(self, block: Block) -> None:
@@ -56,8 +63,12 @@ class Context:
         self.nonnegative: set[Value] = set()
         self.capture_array: Callable[[np.ndarray[Any, Any]], ArrayTracer] | None = None
         self.inputs: Any = None
+        self.scope: Any = None
+        self.localize: Callable[[ArrayTracer], None] = _nothing_to_localize
+        self.boxes: dict[int, tuple[np.ndarray[Any, Any], ArrayTracer, Op | None]] = {}  # see trace.boxes.box_of
         self.index_values: dict[Any, tuple[Value, Block | None, int]] = {}  # see trace.dims
         self.forms: dict[Value, Any] = {}  # see trace.dims
+        self.nonzeros: dict[Value, tuple[list[Value], Block, int]] = {}  # see trace.advanced
         self._user_codes: dict[int, CodeType] = {}
         self._positions: dict[int, list[tuple[int | None, int | None, int | None, int | None]]] = {}
         self._locs: dict[tuple[int, int, int], Loc] = {}

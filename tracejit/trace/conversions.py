@@ -5,12 +5,15 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
+
 from tracejit.ir.core import Value
 from tracejit.ir.types import BOOL, COMPLEX128, FLOAT64, INT64, UINT64, Dim
 from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
 from tracejit.ops.primitive import Primitive
-from tracejit.trace import pynumbers
+from tracejit.trace import dims, pynumbers
+from tracejit.trace.boxes import ArrayTracer, only_element
 from tracejit.trace.context import current
 from tracejit.trace.pynumbers import Guard
 from tracejit.trace.scalars import (
@@ -18,6 +21,7 @@ from tracejit.trace.scalars import (
     alternatives_of,
     cases_of,
     mixed,
+    numpy_scalar,
     operand_of,
     python_scalar,
     type_name,
@@ -28,11 +32,9 @@ from tracejit.trace.tracer import PY_BOOL, PY_INT, Tracer
 
 def truth(x: Any) -> Value:
     """``bool(x)`` of a traced scalar or array, as a value."""
-    from tracejit.trace import boxes
-
     b = current().at()
-    if isinstance(x, boxes.ArrayTracer):
-        x = boxes.only_element(x)
+    if isinstance(x, ArrayTracer):
+        x = only_element(x)
     value: Value = x.value
     if value.dtype == BOOL:
         return value
@@ -45,10 +47,8 @@ def as_index(x: Any) -> Value:
     Raises:
         TypeError: Python's, for anything else.
     """
-    from tracejit.trace import boxes
-
     b = current().at()
-    if isinstance(x, boxes.ArrayTracer):
+    if isinstance(x, ArrayTracer):
         x = x.as_index_scalar()
     if not isinstance(x, ScalarTracer):
         return b.const(operator.index(x), INT64)
@@ -78,6 +78,19 @@ def _check_signed(b: Builder, x: Value, guard: Guard, text: str) -> None:
 def index_dim(x: Any) -> Dim:
     """``operator.index(x)`` as a dimension: an ``int`` where it is known."""
     return as_index(x) if isinstance(x, Tracer) else operator.index(x)
+
+
+_ONE_ELEMENT_AXES = pynumbers.succeeds(int, np.ones(1))  # NumPy gives that up
+
+
+def only_scalar(x: ArrayTracer) -> ScalarTracer:
+    """The number that ``float(x)`` and the like convert when ``x`` is an array."""
+    x.context.at()
+    if x.ndim and not _ONE_ELEMENT_AXES:
+        raise TypeError("only 0-dimensional arrays can be converted to Python scalars")
+    if x.ndim:
+        dims.check(dims.eq(x.size_dim, 1), TypeError, "only length-1 arrays can be converted to Python scalars")
+    return numpy_scalar(x.load_element((0,) * x.ndim))
 
 
 def to_bool(x: ScalarTracer) -> ScalarTracer:

@@ -8,7 +8,7 @@ two dimensions are equal from how they are computed (polynomials of index values
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, Union
+from typing import Any, TypeAlias
 
 from tracejit.ir.core import Value
 from tracejit.ir.types import INT64, Dim
@@ -22,7 +22,7 @@ Predicate: TypeAlias = "bool | Value"
 
 # An atom is an index value, or ("max" | "min", frozenset of two forms); a form is a polynomial of atoms with int
 # coefficients. Both are hashable, so equality of forms is equality of sets.
-Atom: TypeAlias = Union[Value, tuple[str, frozenset[Any]]]
+Atom: TypeAlias = Value | tuple[str, frozenset[Any]]
 Monomial: TypeAlias = frozenset[tuple[Atom, int]]
 Form: TypeAlias = frozenset[tuple[Monomial, int]]
 
@@ -31,22 +31,26 @@ _ZERO: Form = frozenset()
 _DEPTH = 24  # of the expressions that forms look through
 
 
-def _constant(n: int) -> Form:
+def constant(n: int) -> Form:
+    """The form of a number."""
     return frozenset({(_ONE, n)}) if n else _ZERO
 
 
-def _atom(atom: Atom) -> Form:
-    return frozenset({(frozenset({(atom, 1)}), 1)})
+def atom(a: Atom) -> Form:
+    """The form of something that is not looked into."""
+    return frozenset({(frozenset({(a, 1)}), 1)})
 
 
-def _plus(a: Form, b: Form, factor: int = 1) -> Form:
+def plus(a: Form, b: Form, factor: int = 1) -> Form:
+    """``a + factor * b``."""
     terms = dict(a)
     for monomial, coefficient in b:
         terms[monomial] = terms.get(monomial, 0) + factor * coefficient
     return frozenset((m, c) for m, c in terms.items() if c)
 
 
-def _times(a: Form, b: Form) -> Form:
+def times(a: Form, b: Form) -> Form:
+    """``a * b``."""
     terms: dict[Monomial, int] = {}
     for m, c in a:
         for n, d in b:
@@ -58,7 +62,8 @@ def _times(a: Form, b: Form) -> Form:
     return frozenset((m, c) for m, c in terms.items() if c)
 
 
-def _value_of(form: Form) -> int | None:
+def number_of(form: Form) -> int | None:
+    """The number that ``form`` is, if it is one."""
     if not form:
         return 0
     if len(form) == 1:
@@ -71,7 +76,7 @@ def _value_of(form: Form) -> int | None:
 def form(x: Dim, depth: int = 0) -> Form:
     """``x`` as a polynomial of what it is computed from."""
     if isinstance(x, int):
-        return _constant(x)
+        return constant(x)
     context = current()
     known: Form | None = context.forms.get(x)
     if known is None:
@@ -85,21 +90,21 @@ def _form(context: Context, x: Value, depth: int) -> Form:
     if op is not None and x.dtype == INT64 and depth < _DEPTH:
         primitive, operands = op.primitive, op.operands
         if primitive is structural.const and not x.shape:
-            return _constant(op.attrs["value"])
+            return constant(op.attrs["value"])
         if primitive is E.add:
-            return _plus(form(operands[0], depth + 1), form(operands[1], depth + 1))
+            return plus(form(operands[0], depth + 1), form(operands[1], depth + 1))
         if primitive is E.sub:
-            return _plus(form(operands[0], depth + 1), form(operands[1], depth + 1), -1)
+            return plus(form(operands[0], depth + 1), form(operands[1], depth + 1), -1)
         if primitive is E.neg:
-            return _plus(_ZERO, form(operands[0], depth + 1), -1)
+            return plus(_ZERO, form(operands[0], depth + 1), -1)
         if primitive is E.mul:
             a, b = form(operands[0], depth + 1), form(operands[1], depth + 1)
             if len(a) * len(b) <= 16:
-                return _times(a, b)
+                return times(a, b)
         if primitive is E.maximum or primitive is E.minimum:
             pair = frozenset({form(operands[0], depth + 1), form(operands[1], depth + 1)})
-            return _atom(("max" if primitive is E.maximum else "min", pair))
-    return _atom(x)
+            return atom(("max" if primitive is E.maximum else "min", pair))
+    return atom(x)
 
 
 def _nonnegative_form(f: Form) -> bool:
@@ -116,6 +121,8 @@ def _nonnegative_atom(atom: Atom) -> bool:
     if isinstance(atom, Value):
         return _nonnegative_value(atom)
     kind, forms = atom
+    if kind not in ("max", "min"):
+        return False
     return (any if kind == "max" else all)(map(_nonnegative_form, forms))
 
 
@@ -165,12 +172,12 @@ def all_equal(a: Sequence[Dim], b: Sequence[Dim]) -> bool:
     return len(a) == len(b) and all(x is y or equal(x, y) for x, y in zip(a, b))
 
 
-# --- arithmetic ---------------------------------------------------------------------------------------------------------
+# --- arithmetic -----------------------------------------------------------------------------------
 
 
 def _made(primitive: Primitive, a: Dim, b: Dim, result: Form) -> Dim:
     """``primitive(a, b)``, whose form is ``result``: the number, a value that is in scope, or a new op."""
-    number = _value_of(result)
+    number = number_of(result)
     if number is not None:
         return number
     context = current()
@@ -203,7 +210,7 @@ def add(a: Dim, b: Dim) -> Dim:
         return b
     if b == 0:
         return a
-    return _made(E.add, a, b, _plus(form(a), form(b)))
+    return _made(E.add, a, b, plus(form(a), form(b)))
 
 
 def sub(a: Dim, b: Dim) -> Dim:
@@ -211,7 +218,7 @@ def sub(a: Dim, b: Dim) -> Dim:
         return a - b
     if b == 0:
         return a
-    return _made(E.sub, a, b, _plus(form(a), form(b), -1))
+    return _made(E.sub, a, b, plus(form(a), form(b), -1))
 
 
 def mul(a: Dim, b: Dim) -> Dim:
@@ -221,29 +228,29 @@ def mul(a: Dim, b: Dim) -> Dim:
         return b
     if b == 1:
         return a
-    return _made(E.mul, a, b, _times(form(a), form(b)))
+    return _made(E.mul, a, b, times(form(a), form(b)))
 
 
 def maximum(a: Dim, b: Dim) -> Dim:
     if isinstance(a, int) and isinstance(b, int):
         return max(a, b)
     f, g = form(a), form(b)
-    if f == g or _nonnegative_form(_plus(f, g, -1)) or (b == 0 and nonnegative(a)):
+    if f == g or _nonnegative_form(plus(f, g, -1)) or (b == 0 and nonnegative(a)):
         return a
-    if _nonnegative_form(_plus(g, f, -1)) or (a == 0 and nonnegative(b)):
+    if _nonnegative_form(plus(g, f, -1)) or (a == 0 and nonnegative(b)):
         return b
-    return _made(E.maximum, a, b, _atom(("max", frozenset({f, g}))))
+    return _made(E.maximum, a, b, atom(("max", frozenset({f, g}))))
 
 
 def minimum(a: Dim, b: Dim) -> Dim:
     if isinstance(a, int) and isinstance(b, int):
         return min(a, b)
     f, g = form(a), form(b)
-    if f == g or _nonnegative_form(_plus(f, g, -1)) or (b == 0 and nonnegative(a)):
+    if f == g or _nonnegative_form(plus(f, g, -1)) or (b == 0 and nonnegative(a)):
         return b
-    if _nonnegative_form(_plus(g, f, -1)) or (a == 0 and nonnegative(b)):
+    if _nonnegative_form(plus(g, f, -1)) or (a == 0 and nonnegative(b)):
         return a
-    return _made(E.minimum, a, b, _atom(("min", frozenset({f, g}))))
+    return _made(E.minimum, a, b, atom(("min", frozenset({f, g}))))
 
 
 def floordiv(a: Dim, b: Dim) -> Dim:
@@ -264,7 +271,7 @@ def product(dims: Sequence[Dim]) -> Dim:
     return n
 
 
-# --- comparison and logic -----------------------------------------------------------------------------------------------
+# --- comparison and logic -------------------------------------------------------------------------
 
 
 def _compare(primitive: Primitive, python: Callable[[int, int], bool], a: Dim, b: Dim) -> Predicate:
@@ -275,12 +282,12 @@ def _compare(primitive: Primitive, python: Callable[[int, int], bool], a: Dim, b
 
 
 def eq(a: Dim, b: Dim) -> Predicate:
-    difference = _value_of(_plus(form(a), form(b), -1))
+    difference = number_of(plus(form(a), form(b), -1))
     return difference == 0 if difference is not None else _compare(E.eq, int.__eq__, a, b)
 
 
 def ne(a: Dim, b: Dim) -> Predicate:
-    difference = _value_of(_plus(form(a), form(b), -1))
+    difference = number_of(plus(form(a), form(b), -1))
     return difference != 0 if difference is not None else _compare(E.ne, int.__ne__, a, b)
 
 

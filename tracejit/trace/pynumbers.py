@@ -8,6 +8,7 @@ exceptions come from Python itself: the failing operation is performed once on s
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -19,6 +20,7 @@ from tracejit.ir.types import BOOL, COMPLEX128, FLOAT64, INT64
 from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
 from tracejit.ops.primitive import Primitive
+from tracejit.ops.structural import const
 from tracejit.trace import dims
 
 DType: TypeAlias = "np.dtype[Any]"
@@ -78,7 +80,7 @@ Result: TypeAlias = "Value | list[Case]"
 Binary: TypeAlias = Callable[[Builder, Operand, Operand, Guard], Result]
 
 
-# --- failing -----------------------------------------------------------------------------------------------------------
+# --- failing --------------------------------------------------------------------------------------
 
 _failures: dict[tuple[Any, ...], BaseException] = {}
 
@@ -95,6 +97,17 @@ def failure_of(function: Callable[..., Any], *samples: Any) -> BaseException:
         else:
             raise AssertionError(f"{function} does not fail for {samples}")
     return error
+
+
+def succeeds(function: Callable[..., Any], *samples: Any) -> bool:
+    """Whether this version of Python and NumPy accepts ``function(*samples)``."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            function(*samples)
+        except (TypeError, ValueError):
+            return False
+    return True
 
 
 def check(b: Builder, ok: Value, guard: Guard, exception: type[BaseException], args: tuple[Any, ...],
@@ -133,7 +146,7 @@ def check_divisor(b: Builder, y: Operand, divisor: Value, guard: Guard, function
     check_as(b, nonzero, guard, function, _SAMPLES[x.kind][0], _SAMPLES[y.kind][1])
 
 
-# --- arithmetic ---------------------------------------------------------------------------------------------------------
+# --- arithmetic -----------------------------------------------------------------------------------
 
 
 def common(x: Operand, y: Operand) -> DType:
@@ -273,7 +286,7 @@ def _bits(primitive: Primitive) -> Binary:
     return compute
 
 
-# --- comparison ---------------------------------------------------------------------------------------------------------
+# --- comparison -----------------------------------------------------------------------------------
 
 
 def _comparison(primitive: Primitive, python: Callable[[Any, Any], bool], mirrored: Primitive) -> Binary:
@@ -346,7 +359,7 @@ BINARY: dict[str, Binary] = {
 """Binary operators by name; an empty result means that Python raises a TypeError."""
 
 
-# --- unary operators ----------------------------------------------------------------------------------------------------
+# --- unary operators ------------------------------------------------------------------------------
 
 
 def negative(b: Builder, x: Operand, guard: Guard) -> Value:
@@ -390,6 +403,11 @@ def widened(b: Builder, x: Value, dtype: DType, guard: Guard) -> Value:
     """``x`` as the wider ``dtype``, checked to be the same number."""
     if x.dtype == dtype:
         return x
+    op = x.op
+    if op is not None and op.primitive is const and x.dtype.kind in "iu" and not x.shape:
+        number = op.attrs["value"]
+        if complex(number) == number:
+            return b.const(number, dtype)
     result = b.cast(x, dtype)
     if x.dtype.kind in "iu" and x.dtype.itemsize == 8 and dtype.kind in "fc":
         largest = 2**63 - 1024 if x.dtype.kind == "i" else 2**64 - 2048

@@ -73,7 +73,7 @@ def getitem(x: ScalarTracer, key: Any) -> Any:
     raise IndexError("invalid index to scalar variable.")
 
 
-# --- parts and predicates -------------------------------------------------------------------------------------------------
+# --- parts and predicates -------------------------------------------------------------------------
 
 
 def per_case(x: ScalarTracer, compute: Callable[[Builder, Value, Guard], Value]) -> ScalarTracer:
@@ -207,7 +207,7 @@ def _integer_only(x: ScalarTracer, name: str, get: Callable[[ScalarTracer], Any]
     return get(x)
 
 
-# --- rounding -------------------------------------------------------------------------------------------------------------
+# --- rounding -------------------------------------------------------------------------------------
 
 
 def rounded(x: ScalarTracer, ndigits: Any = None) -> Any:

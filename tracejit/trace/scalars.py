@@ -203,7 +203,7 @@ _install_operators()
 # defining __eq__ afterwards leaves __hash__ as it is: it must go on raising
 
 
-# --- making scalars ------------------------------------------------------------------------------------------------------
+# --- making scalars -------------------------------------------------------------------------------
 
 
 def python_scalar(value: Value, origin: Origin = COMPUTED) -> ScalarTracer:
@@ -266,7 +266,7 @@ def operand_of(b: Builder, x: Any, dtype: DType) -> Operand:
     return Operand(b, dtype, None, x)
 
 
-# --- mixed scalars -------------------------------------------------------------------------------------------------------
+# --- mixed scalars --------------------------------------------------------------------------------
 
 
 def chosen(b: Builder, x: Any, index: int) -> Value | None:
@@ -358,7 +358,22 @@ def coerce(x: Any, to: ScalarAbstract) -> tuple[Value, Value | None]:
     return value, _selector_among(b, x, to.alternatives) if to.is_mixed else None
 
 
-# --- binary operators ----------------------------------------------------------------------------------------------------
+def as_tracer(x: Any) -> ScalarTracer:
+    """A traced or concrete scalar as a tracer."""
+    if isinstance(x, ScalarTracer):
+        return x
+    (alternative,) = alternatives_of(x)
+    b = current().builder
+    return ScalarTracer(Operand(b, alternative[1], None, x).as_(alternative[1]), (alternative,))
+
+
+def select_scalar(condition: Value, x: Any, y: Any) -> ScalarTracer:
+    """``x if condition else y`` of two scalars."""
+    b = current().builder
+    return mixed(b, [(condition, as_tracer(x)), (b.apply(E.not_, condition), as_tracer(y))])
+
+
+# --- binary operators -----------------------------------------------------------------------------
 
 
 def binary(name: str, x: Any, y: Any) -> Any:
@@ -536,7 +551,7 @@ def _matmul(x: Any, y: Any) -> Any:
     )
 
 
-# --- unary operators and ufuncs of scalars ----------------------------------------------------------------------------------
+# --- unary operators and ufuncs of scalars --------------------------------------------------------
 
 
 def cases_of(b: Builder, x: Any) -> list[tuple[Guard, Alternative, Operand]]:

@@ -85,7 +85,7 @@ def is_traced(x: object) -> bool:
     return isinstance(x, Tracer)
 
 
-# --- abstracts: what joins must agree on -------------------------------------------------------------------------------
+# --- abstracts: what joins must agree on ----------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,381 @@
+"""Python's builtin functions for traced values. (``range``, ``zip`` and the like belong to loops.)"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tracejit.errors import CaptureError, UnsupportedError
+from tracejit.ir.core import Block, Value
+from tracejit.ir.types import BOOL, INDEX, INT64
+from tracejit.ops import control, reduction
+from tracejit.ops import elementwise as E
+from tracejit.ops.control import Slot
+from tracejit.trace import conversions, dims, promotion
+from tracejit.trace.boxes import ArrayTracer
+from tracejit.trace.context import current
+from tracejit.trace.numpy_api.table import has_traced, implements
+from tracejit.trace.scalars import (
+    ScalarTracer,
+    as_tracer,
+    binary,
+    chosen,
+    is_scalar,
+    numpy_scalar,
+    python_scalar,
+    select_scalar,
+    type_of,
+)
+from tracejit.trace.tracer import Tracer
+
+UNROLL = 8  # the longest array that min, max and sum go through without a loop
+
+
+@implements(len)
+def len_(x: Any, /) -> Any:
+    """``len(x)``."""
+    if isinstance(x, ArrayTracer):
+        return x.length()
+    return len(x)
+
+
+def _number(x: Any) -> Any:
+    return conversions.only_scalar(x) if isinstance(x, ArrayTracer) else x
+
+
+@implements(int)
+def int_(x: Any = 0, /, *args: Any, **kwargs: Any) -> Any:
+    """``int(x)``."""
+    x = _number(x)
+    if args or kwargs or not isinstance(x, ScalarTracer):
+        return int(x, *args, **kwargs)
+    return conversions.to_int(x)
+
+
+@implements(float)
+def float_(x: Any = 0.0, /) -> Any:
+    """``float(x)``."""
+    x = _number(x)
+    return conversions.to_float(x) if isinstance(x, ScalarTracer) else float(x)
+
+
+@implements(bool)
+def bool_(x: Any = False, /) -> Any:
+    """``bool(x)``."""
+    if isinstance(x, (ScalarTracer, ArrayTracer)):
+        return python_scalar(conversions.truth(x))
+    return bool(x)
+
+
+@implements(complex)
+def complex_(real: Any = 0, imag: Any = None) -> Any:
+    """``complex(real, imag)``."""
+    real, imag = _number(real), _number(imag)
+    if not is_scalar(real) or not (imag is None or is_scalar(imag)):
+        return complex(real) if imag is None else complex(real, imag)
+    result = conversions.to_complex(real)
+    if imag is None:
+        return result
+    # z + 1j * w, without the products of zeros that would lose signs and infinities
+    b = current().at()
+    other = conversions.to_complex(imag).value
+    z = result.value
+    re = b.apply(E.real, z) if _is_real(imag) else b.apply(E.sub, b.apply(E.real, z), b.apply(E.imag, other))
+    im = b.apply(E.real, other) if _is_real(real) else b.apply(E.add, b.apply(E.imag, z), b.apply(E.real, other))
+    return python_scalar(b.apply(E.make_complex, re, im))
+
+
+def _is_real(x: Any) -> bool:
+    return as_tracer(x).value.dtype.kind != "c"
+
+
+# --- types ----------------------------------------------------------------------------------------
+
+
+@implements(isinstance)
+def isinstance_(x: Any, cls: Any, /) -> Any:
+    """``isinstance(x, cls)``: of the object that ``x`` stands for."""
+    if isinstance(x, ArrayTracer):
+        return _is_subclass(np.ndarray, cls)
+    if not isinstance(x, ScalarTracer):
+        return isinstance(x, cls)
+    answers = [_is_subclass(type_of(a), cls) for a in x.alternatives]
+    if all(answers) or not any(answers):
+        return answers[0]
+    b = current().at()
+    result: Value = b.const(False, BOOL)
+    for k, answer in enumerate(answers):
+        if answer:
+            is_this = chosen(b, x, k)
+            assert is_this is not None
+            result = b.apply(E.or_, result, is_this)
+    return python_scalar(result)
+
+
+def _is_subclass(of: type, cls: Any) -> bool:
+    return issubclass(of, cls)
+
+
+@implements(type)
+def type_(x: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """``type(x)``: of the object that ``x`` stands for."""
+    if args or kwargs:
+        return type(x, *args, **kwargs)
+    if isinstance(x, ArrayTracer):
+        return np.ndarray
+    if not isinstance(x, ScalarTracer):
+        return type(x)
+    if x.is_mixed:
+        names = " or ".join(type_of(a).__name__ for a in x.alternatives)
+        raise CaptureError(
+            f"the type of this number depends on the path taken: it is {names}", hint="isinstance(x, ...) is allowed"
+        )
+    return type_of(x.alternatives[0])
+
+
+@implements(callable)
+def callable_(x: Any, /) -> bool:
+    """``callable(x)``."""
+    return False if isinstance(x, (ScalarTracer, ArrayTracer)) else callable(x)
+
+
+# --- extremes and sums ----------------------------------------------------------------------------
+
+
+def _items(iterable: Any) -> list[Any]:
+    if isinstance(iterable, ArrayTracer):
+        n = iterable.length()
+        if not isinstance(n, int):
+            raise n._needs("the number of items")
+        return [iterable[k] for k in range(n)]
+    return list(iterable)
+
+
+def _extreme(name: str, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    comparison = "lt" if name == "min" else "gt"
+    if len(args) == 1 and isinstance(args[0], ArrayTracer) and args[0].ndim == 1 and not kwargs:
+        n = args[0].shape_dims[0]
+        if not isinstance(n, int) or n > UNROLL:
+            return _extreme_of_array(name, args[0])
+    key, default = kwargs.get("key"), kwargs.get("default", _extreme)
+    items = _items(args[0]) if len(args) == 1 else list(args)
+    if not items:
+        return function(items, **kwargs)
+    if not has_traced(items) or set(kwargs) - {"default"} or (len(args) > 1 and default is not _extreme):
+        if key is not None and has_traced(items):
+            raise UnsupportedError(f"{name} with a key function of traced values is not supported yet")
+        return function(*args, **kwargs) if len(args) > 1 else function(items, **kwargs)
+    if not all(is_scalar(x) for x in items):
+        return function(items)
+    best = items[0]
+    for x in items[1:]:
+        # as Python does: the later item, if it is beyond
+        best = select_scalar(conversions.truth(as_tracer(compare(comparison, x, best))), x, best)
+    return best
+
+
+def compare(name: str, x: Any, y: Any) -> Any:
+    """A comparison of two scalars, traced or not."""
+    if isinstance(x, Tracer) or isinstance(y, Tracer):
+        return binary(name, x, y)
+    return x < y if name == "lt" else x > y
+
+
+def _extreme_of_array(name: str, x: ArrayTracer) -> Any:
+    """``min(x)``: the elements one after the other, as Python compares them."""
+    context = current()
+    b = context.at()
+    (n,) = x.shape_dims
+    dims.check(dims.gt(n, 0), ValueError, _empty_text(name))
+    contents = x.read()
+    body = Block()
+    i = body.add_param(INDEX)
+    best = body.add_param(contents.type.with_shape(()))  # type: ignore[union-attr]
+    context.nonnegative.add(i)
+    with context.region(body):
+        here = b.view(contents, (), (i,), (), ())
+        b.yield_(b.apply(E.select, b.apply(E.lt if name == "min" else E.gt, here, best), here, best))
+    first = b.view(contents, (), (0,), (), ())
+    operands = [b.index(1), b.index(n), b.index(1), first]
+    return numpy_scalar(b.emit(control.for_, operands, (best.type,), None, (body,))[0])
+
+
+def _empty_text(name: str) -> str:
+    try:
+        getattr(builtins, name)(())
+    except ValueError as error:
+        return str(error)
+    raise AssertionError(name)
+
+
+@implements(min)
+def min_(*args: Any, **kwargs: Any) -> Any:
+    """``min(...)``."""
+    return _extreme("min", min, args, kwargs)
+
+
+@implements(max)
+def max_(*args: Any, **kwargs: Any) -> Any:
+    """``max(...)``."""
+    return _extreme("max", max, args, kwargs)
+
+
+@implements(sum)
+def sum_(iterable: Any, /, start: Any = 0) -> Any:
+    """``sum(...)``: from left to right."""
+    if isinstance(iterable, ArrayTracer):
+        if not iterable.ndim:
+            raise TypeError("iteration over a 0-d array")
+        n = iterable.shape_dims[0]
+        if not isinstance(n, int) or n > UNROLL:
+            return _sum_of_array(iterable, start)
+    result = start
+    for x in _items(iterable):
+        result = result + x
+    return result
+
+
+def _sum_of_array(x: ArrayTracer, start: Any) -> Any:
+    if x.ndim > 1:
+        n = x.shape_dims[0]
+        if not isinstance(n, int):
+            raise UnsupportedError(
+                "sum of the rows of an array whose length is known at run time only", hint="x.sum(axis=0)"
+            )
+        return np.add(start, np.sum(x, axis=0, dtype=_sum_dtype(x, start)))
+    context = current()
+    b = context.at()
+    (n,) = x.shape_dims
+    dtype = _sum_dtype(x, start)
+    contents = x.read()
+    body = Block()
+    i = body.add_param(INDEX)
+    begin = as_tracer(start)
+    total = body.add_param(begin.value.type.with_dtype(dtype))  # type: ignore[union-attr]
+    context.nonnegative.add(i)
+    with context.region(body):
+        here = b.cast(b.view(contents, (), (i,), (), ()), dtype)
+        b.yield_(b.apply(E.add, total, here))
+    operands = [b.index(0), b.index(n), b.index(1), b.cast(begin.value, dtype)]
+    result = numpy_scalar(b.emit(control.for_, operands, (total.type,), None, (body,))[0])
+    if isinstance(n, int):
+        return result
+    return select_scalar(dims.predicate(dims.gt(n, 0)), result, begin)
+
+
+def _sum_dtype(x: ArrayTracer, start: Any) -> Any:
+    from tracejit.trace.numpy_api.ufuncs import specs_of
+
+    (spec,) = specs_of(start)
+    return promotion.resolve(np.add, (spec, x.dtype))[-1]
+
+
+def _truths(iterable: Iterable[Any]) -> tuple[list[Value], list[Any]]:
+    traced: list[Value] = []
+    known: list[Any] = []
+    for x in iterable:
+        if isinstance(x, (ScalarTracer, ArrayTracer)):
+            traced.append(conversions.truth(x))
+        else:
+            known.append(x)
+    return traced, known
+
+
+def _any_all(function: Any, iterable: Any) -> Any:
+    decisive = function is any
+    if isinstance(iterable, ArrayTracer):
+        if iterable.ndim == 1:
+            b = current().at()
+            primitive = reduction.reduce_any if decisive else reduction.reduce_all
+            return python_scalar(b.reduce(primitive, b.cast(iterable.read(), BOOL), (0,)))
+        iterable = _items(iterable)
+    traced, known = _truths(iterable)
+    if any(known) if decisive else not all(known):
+        return decisive
+    if not traced:
+        return not decisive
+    b = current().at()
+    result = traced[0]
+    for t in traced[1:]:
+        result = b.apply(E.or_ if decisive else E.and_, result, t)
+    return python_scalar(result)
+
+
+@implements(any)
+def any_(iterable: Any, /) -> Any:
+    """``any(...)``."""
+    return _any_all(any, iterable)
+
+
+@implements(all)
+def all_(iterable: Any, /) -> Any:
+    """``all(...)``."""
+    return _any_all(all, iterable)
+
+
+@implements(sorted)
+def sorted_(iterable: Any, /, *, key: Any = None, reverse: bool = False) -> Any:
+    """``sorted(...)``."""
+    raise UnsupportedError("sorted of traced values is not supported yet")
+
+
+# --- print ----------------------------------------------------------------------------------------
+
+
+@implements(print, always=True)
+def print_(*values: Any, sep: Any = None, end: Any = None, file: Any = None, flush: bool = False) -> None:
+    """``print(...)``: when the program runs."""
+    if file is not None:
+        raise UnsupportedError("print(file=...) is not supported in compiled code")
+    current().at()
+    _print(values, {"sep": " " if sep is None else sep, "end": "\n" if end is None else end})
+
+
+def _print(values: Sequence[Any], attrs: dict[str, Any]) -> None:
+    context = current()
+    b = context.builder
+    for k, x in enumerate(values):
+        if isinstance(x, ScalarTracer) and x.is_mixed:
+            _print_either(values, k, x, attrs)
+            return
+    operands: list[Value] = []
+    parts: list[Any] = []
+    for x in values:
+        if isinstance(x, ScalarTracer):
+            parts.append(Slot(len(operands), x.alternatives[0][0]))
+            operands.append(x.value)
+        elif isinstance(x, ArrayTracer):
+            parts.append(Slot(len(operands), "array"))
+            operands.append(x.read())
+        elif has_traced([x]):
+            raise UnsupportedError("print of a container of traced values is not supported yet", hint="print(*items)")
+        else:
+            parts.append(x)
+    b.emit(control.print_, operands, (), {"parts": tuple(parts), **attrs})
+
+
+def _print_either(values: Sequence[Any], k: int, x: ScalarTracer, attrs: dict[str, Any]) -> None:
+    """Print a number whose type depends on the path: one ``print`` per alternative."""
+    context = current()
+    b = context.builder
+    first, rest = Block(), Block()
+    kind, dtype = x.alternatives[0]
+    with context.region(first):
+        one = ScalarTracer(b.cast(x.value, dtype), ((kind, dtype),))
+        _print([*values[:k], one, *values[k + 1 :]], attrs)
+        b.yield_()
+    with context.region(rest):
+        others = x.alternatives[1:]
+        if len(others) == 1:
+            other = ScalarTracer(b.cast(x.value, others[0][1]), others)
+        else:
+            assert x.selector is not None
+            other = ScalarTracer(x.value, others, b.apply(E.sub, x.selector, b.const(1, INT64)))
+        _print([*values[:k], other, *values[k + 1 :]], attrs)
+        b.yield_()
+    condition = chosen(b, x, 0)
+    assert condition is not None
+    b.emit(control.if_, (condition,), (), None, (first, rest))

@@ -1,0 +1,296 @@
+"""Calling ufuncs on arrays and scalars: promotion, broadcasting, ``out=``, ``where=``, ``dtype=``, and their methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tracejit.errors import CaptureError, UnsupportedError
+from tracejit.ir.core import Value
+from tracejit.ir.types import BOOL, INT64, UINT64
+from tracejit.ops import elementwise as E
+from tracejit.ops.builder import Builder
+from tracejit.trace import assignment, broadcast, dims, promotion
+from tracejit.trace.boxes import ArrayTracer, box_of
+from tracejit.trace.context import current
+from tracejit.trace.kernels import COMPARISONS, KERNELS, PAIRS, kernel_of
+from tracejit.trace.lenses import Dims
+from tracejit.trace.numpy_api.arguments import as_array, order_like, scalar_or_array
+from tracejit.trace.numpy_api.table import implements
+from tracejit.trace.promotion import DType, Spec
+from tracejit.trace.scalars import ScalarTracer, alternatives_of, is_scalar, numpy_operand, numpy_ufunc, operand_of
+from tracejit.trace.tracer import Alternative
+
+Operand: TypeAlias = "ArrayTracer | Any"
+"""An array box, or a traced or concrete scalar."""
+
+
+def dispatch(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """``getattr(ufunc, method)(*inputs, **kwargs)``."""
+    if method == "__call__":
+        return call(ufunc, *inputs, **kwargs)
+    from tracejit.trace.numpy_api import ufunc_methods
+
+    return ufunc_methods.dispatch(ufunc, method, inputs, kwargs)
+
+
+def call(
+    ufunc: np.ufunc,
+    *inputs: Any,
+    out: Any = None,
+    where: Any = True,
+    dtype: Any = None,
+    casting: Any = "same_kind",
+    order: Any = "K",
+    subok: bool = True,
+) -> Any:
+    """``ufunc(*inputs, ...)``.
+
+    Where ``where`` is false and there is no ``out``, the result holds whatever was in memory.
+    """
+    b = current().at()
+    if len(inputs) > ufunc.nin:
+        inputs, out = inputs[: ufunc.nin], inputs[ufunc.nin :]
+    if ufunc.nout == 1:
+        kernel_of(ufunc)
+    elif ufunc not in PAIRS:
+        raise UnsupportedError(f"np.{ufunc.__name__} is not supported yet")
+    signature = None if dtype is None else promotion.canonical(dtype)
+    operands = [x if isinstance(x, ArrayTracer) or is_scalar(x) else as_array(x) for x in inputs]
+    outs = _outputs(out, ufunc.nout)
+    if where is True and all(o is None for o in outs) and not any(isinstance(x, ArrayTracer) for x in operands):
+        results = [numpy_ufunc(ufunc, k, *operands, dtype=signature) for k in range(ufunc.nout)]
+        return results[0] if ufunc.nout == 1 else tuple(results)
+    dtypes = _dtypes(ufunc, operands, signature)
+    shapes: list[Dims] = [x.shape_dims if isinstance(x, ArrayTracer) else () for x in operands]
+    mask = None if where is True else as_array(where)
+    if mask is not None:
+        shapes.append(mask.shape_dims)
+    shape = broadcast.common_shape(shapes, broadcast.operands_fail([s for s in shapes if s] or shapes))
+    values = _values(b, ufunc, operands, dtypes, signature)
+    finished: list[Any] = []
+    for k in range(ufunc.nout):
+        target = outs[k]
+        if target is not None:
+            promotion.check_output_cast(ufunc, dtypes[ufunc.nin + k], target.dtype, casting, k)
+            shape = _output_shape(shape, target)
+        spread = [broadcast.spread(b, v, shape) for v in values]
+        kernel = kernel_of(ufunc) if ufunc.nout == 1 else PAIRS[ufunc][k]
+        result = kernel(b, spread, dtypes[ufunc.nin :])
+        finished.append(_finish(b, result, shape, mask, target, operands))
+    return finished[0] if ufunc.nout == 1 else tuple(finished)
+
+
+def _finish(
+    b: Builder, result: Value, shape: Dims, mask: ArrayTracer | None, target: ArrayTracer | None,
+    operands: Sequence[Operand],
+) -> Any:  # fmt: skip
+    if target is None:
+        if mask is not None:
+            chosen = broadcast.spread(b, b.cast(mask.read(), BOOL), shape)
+            result = b.apply(E.select, chosen, result, b.empty(result.dtype, shape))
+        arrays = [x for x in operands if isinstance(x, ArrayTracer)]
+        return scalar_or_array(result, order_like(*arrays) if arrays else "C")
+    result = b.cast(result, target.dtype)
+    if mask is not None:
+        chosen = broadcast.spread(b, b.cast(mask.read(), BOOL), shape)
+        result = b.apply(E.select, chosen, result, broadcast.spread(b, target.read(), shape))
+    target.write(result)
+    return target
+
+
+def _outputs(out: Any, count: int) -> list[ArrayTracer | None]:
+    if out is None:
+        return [None] * count
+    given = list(out) if isinstance(out, tuple) else [out]
+    given += [None] * (count - len(given))
+    targets: list[ArrayTracer | None] = []
+    for o in given:
+        if isinstance(o, np.ndarray):
+            o = box_of(o)
+        if o is not None and not isinstance(o, ArrayTracer):
+            raise TypeError("return arrays must be of ArrayType")
+        targets.append(o)
+    return targets
+
+
+def _output_shape(shape: Dims, target: ArrayTracer) -> Dims:
+    """The shape of ``out``, which the inputs must broadcast to and may not exceed."""
+    text = "non-broadcastable output operand with shape %s doesn't match the broadcast shape %s"
+    fail = broadcast.fail_with(ValueError, text, target.shape_dims, shape)
+    if len(shape) > target.ndim:
+        fail(False)
+    lead = target.ndim - len(shape)
+    for d, t in zip(shape, target.shape_dims[lead:]):
+        if d is t or d == 1 or dims.equal(d, t):
+            continue
+        if isinstance(d, int) and isinstance(t, int) and t != 1:
+            broadcast.operands_fail([shape, target.shape_dims])(False)
+        fail(dims.either(dims.eq(d, t), dims.eq(d, 1)))
+    return target.shape_dims
+
+
+def specs_of(x: Operand) -> list[Spec]:
+    """What an operand is to promotion: one spec, or several for a scalar whose type depends on the path."""
+    if isinstance(x, ArrayTracer):
+        return [x.dtype]
+    return [promotion.spec_of(a) for a in alternatives_of(x)]
+
+
+def _dtypes(ufunc: np.ufunc, operands: Sequence[Operand], signature: DType | None) -> tuple[DType, ...]:
+    combinations: list[tuple[Spec, ...]] = [()]
+    for x in operands:
+        combinations = [(*c, s) for c in combinations for s in specs_of(x)]
+    found = {promotion.resolve(ufunc, c, signature) for c in combinations}
+    if len(found) > 1:
+        raise path_dependent([x for x in operands if isinstance(x, ScalarTracer) and x.is_mixed])
+    return found.pop()
+
+
+def path_dependent(scalars: Sequence[ScalarTracer]) -> CaptureError:
+    """The error for an array whose dtype would depend on the path that a scalar came by."""
+    names = " or ".join(str(a[1]) if a[0] == "numpy" else f"Python's {a[1].kind}" for a in scalars[0].alternatives)
+    return CaptureError(
+        f"the dtype of this array depends on the path taken: a number in it is {names}",
+        hint="make the number one type, for example with float(x) or np.float64(x)",
+    )
+
+
+def _values(
+    b: Builder, ufunc: np.ufunc, operands: Sequence[Operand], dtypes: Sequence[DType], signature: DType | None
+) -> list[Value]:
+    if ufunc in COMPARISONS and signature is None:
+        exact = _exact_comparison(b, operands)
+        if exact is not None:
+            return exact
+    return [operand_value(b, x, d) for x, d in zip(operands, dtypes)]
+
+
+def operand_value(b: Builder, x: Operand, dtype: DType) -> Value:
+    """An operand in the dtype of the loop; a Python int that does not fit raises."""
+    if isinstance(x, ArrayTracer):
+        return b.cast(x.read(), dtype)
+    alternatives: tuple[Alternative, ...] = alternatives_of(x)
+    if len(alternatives) == 1:
+        return numpy_operand(b, operand_of(b, x, alternatives[0][1]), alternatives[0], dtype, None)
+    if dtype.kind in "iu" and any(a == ("python", INT64) for a in alternatives) and dtype != INT64:
+        raise path_dependent([x])
+    return b.cast(x.value, dtype)
+
+
+def _exact_comparison(b: Builder, operands: Sequence[Operand]) -> list[Value] | None:
+    """Operands for comparing an integer array with a Python int that its dtype may not hold."""
+    left, right = operands
+    array, number = (left, right) if isinstance(left, ArrayTracer) else (right, left)
+    if not isinstance(array, ArrayTracer) or isinstance(number, ArrayTracer) or array.dtype.kind not in "iu":
+        return None
+    if alternatives_of(number) != (("python", INT64),):
+        return None
+    if not isinstance(number, ScalarTracer):
+        low, high = promotion.int_bounds(array.dtype)
+        if low <= number <= high:
+            return None
+        # beyond all elements: compare 0 with a number on that side
+        zeros = b.fill(b.const(0, INT64), array.shape_dims)
+        side = b.const(1 if number > high else -1, INT64)
+        return [zeros, side] if array is left else [side, zeros]
+    wide = UINT64 if array.dtype == UINT64 else INT64
+    values = {id(array): b.cast(array.read(), wide), id(number): number.value}
+    return [values[id(left)], values[id(right)]]
+
+
+# --- ``**`` of arrays -----------------------------------------------------------------------------
+
+_FAST_POWERS: dict[float, np.ufunc] = {1.0: np.positive, 2.0: np.square, 0.5: np.sqrt, -1.0: np.reciprocal}
+
+
+def power(x: ArrayTracer, y: Any, modulus: Any = None, out: Any = None) -> Any:
+    """``x ** y``, for which NumPy uses faster ufuncs when ``y`` is one of some Python numbers."""
+    if modulus is not None:
+        return NotImplemented
+    if not isinstance(y, (ArrayTracer, ScalarTracer, int, float, complex, np.generic, np.ndarray, list, tuple)):
+        return NotImplemented
+    if type(y) in (int, float):
+        fast = _FAST_POWERS.get(float(y)) if abs(y) <= 2 else None
+        if fast is not None and (x.dtype.kind in "fc" or (x.dtype.kind in "iu" and type(y) is int and y == 2)):
+            return call(fast, x, out=out)
+    return call(np.power, x, y, out=out)
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def _install() -> None:
+    for ufunc in (*KERNELS, *PAIRS):
+        implements(ufunc)(partial(call, ufunc))
+
+
+_install()
+
+
+@implements(np.clip)
+def clip(
+    a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None, **kwargs: Any
+) -> Any:
+    """``np.clip``."""
+    low = a_min if min is None else min
+    high = a_max if max is None else max
+    if kwargs:
+        raise UnsupportedError(f"np.clip({next(iter(kwargs))}=...) is not supported yet")
+    if low is None and high is None:
+        return call(np.positive, a, out=out)
+    if high is None:
+        return call(np.maximum, a, low, out=out)
+    if low is None:
+        return call(np.minimum, a, high, out=out)
+    # the three operands are promoted together
+    b = current().at()
+    operands = [x if isinstance(x, ArrayTracer) or is_scalar(x) else as_array(x) for x in (a, low, high)]
+    dtype = result_dtype(operands)
+    values = [operand_value(b, x, dtype) for x in operands]
+    arrays = [x for x in operands if isinstance(x, ArrayTracer)]
+    shapes = [v.type.shape for v in values]
+    shape = broadcast.common_shape(shapes, broadcast.operands_fail([s for s in shapes if s] or shapes))
+    spread = [broadcast.spread(b, v, shape) for v in values]
+    result = b.apply(E.minimum, b.apply(E.maximum, spread[0], spread[1]), spread[2])
+    if out is None:
+        return scalar_or_array(result, order_like(*arrays) if arrays else "C")
+    (target,) = _outputs(out, 1)
+    assert target is not None
+    promotion.check_output_cast(np.minimum, dtype, target.dtype)
+    assignment.assign(target, ArrayTracer(result))
+    return target
+
+
+def result_dtype(operands: Sequence[Operand]) -> DType:
+    """``np.result_type`` of operands."""
+    combinations: list[tuple[Spec, ...]] = [()]
+    for x in operands:
+        combinations = [(*c, s) for c in combinations for s in specs_of(x)]
+    found = {promotion.result_type(*c) for c in combinations}
+    if len(found) > 1:
+        raise path_dependent([x for x in operands if isinstance(x, ScalarTracer) and x.is_mixed])
+    return found.pop()
+
+
+@implements(np.round, np.around)
+def rounded(a: Any, decimals: Any = 0, out: Any = None) -> Any:
+    """``np.round``: ``rint(a * 10**decimals) / 10**decimals``, as NumPy computes it."""
+    if isinstance(decimals, ScalarTracer):
+        raise decimals._needs("the number of decimals as a Python int")
+    x = a if is_scalar(a) else as_array(a)
+    dtype = x.dtype if isinstance(x, ArrayTracer) else result_dtype([x])
+    if dtype.kind in "biu":
+        if decimals < 0:
+            raise UnsupportedError("np.round of integers to tens is not supported yet")
+        return call(np.positive, x if dtype.kind != "b" else call(np.multiply, x, np.float16(1)), out=out)
+    if dtype.kind == "c":
+        raise UnsupportedError("np.round of complex numbers is not supported yet")
+    if decimals == 0:
+        return call(np.rint, x, out=out)
+    scale = dtype.type(10.0 ** abs(decimals))
+    first, second = (np.multiply, np.true_divide) if decimals > 0 else (np.true_divide, np.multiply)
+    return call(second, call(np.rint, call(first, x, scale)), scale, out=out)
