@@ -1,0 +1,71 @@
+"""Settings: defaults, the environment, overriding."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tracejit import config
+
+
+def test_defaults_and_the_environment():
+    settings = config._read({})
+    assert settings == config.Settings() and settings.shapes == "auto" and not settings.disable
+    settings = config._read(
+        {"TRACEJIT_UNROLL": "3", "TRACEJIT_DISABLE": "1", "TRACEJIT_LOG": "passes, compile", "OTHER": "x"}
+    )
+    assert settings.unroll == 3 and settings.disable and settings.log == {"passes", "compile"}
+    assert (
+        config._read({"TRACEJIT_LOG": "all"}).log
+        == config._read({"TRACEJIT_LOG": "1"}).log
+        == {"compile", "passes", "ir"}
+    )
+
+
+@pytest.mark.parametrize(
+    "name, value", [("UNROLL", "0"), ("UNROLL", "x"), ("SHAPES", "some"), ("LOG", "noise"), ("DISABLE", "2")]
+)
+def test_bad_values_name_the_variable(name, value):
+    with pytest.raises(ValueError, match=f"TRACEJIT_{name}='{value}'"):
+        config._read({f"TRACEJIT_{name}": value})
+
+
+def test_override():
+    before = config.current()
+    with config.override(unroll=5, shapes="static", log="passes", disable=True) as settings:
+        assert settings is config.current() and settings.unroll == 5 and settings.disable and settings.log == {"passes"}
+        with config.override(unroll=6):
+            assert config.current().unroll == 6 and config.current().shapes == "static"
+        assert config.current().unroll == 5
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(config.current().unroll))
+        thread.start()
+        thread.join()
+        assert seen == [before.unroll]
+    assert config.current() == before
+    with pytest.raises(TypeError, match="no setting 'speed'"):
+        with config.override(speed=1):
+            pass
+    with pytest.raises(ValueError):
+        with config.override(unroll=-1):
+            pass
+
+
+def test_describe_mentions_every_setting():
+    text = config.describe()
+    for name in config.Settings.__dataclass_fields__:
+        assert name in text and config.variable(name) in text
+
+
+def test_importing_loads_nothing_heavy():
+    code = (
+        "import sys, tracejit\n"
+        "heavy = {'llvmlite', 'optree', 'scipy', 'numba', 'rich', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "tracejit.jit(lambda x: x)\n"
+        "heavy = {'llvmlite', 'optree', 'scipy', 'numba', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
