@@ -12,7 +12,7 @@ import pytest
 from tests.codegen.native import Native, take
 from tracejit.ir.core import Block, Function, Value
 from tracejit.ir.types import FLOAT64, INDEX, INT64, ArrayType
-from tracejit.lower import allocations, fuse, loops, ownership
+from tracejit.lower import allocations, fuse, loops, ownership, pipeline
 from tracejit.ops import control, elementwise, reduction
 from tracejit.ops.builder import Builder
 from tracejit.ops.interpret import interpret
@@ -60,11 +60,14 @@ def agree(
     *arguments: Any,
     layouts: Sequence[loops.Layout | None] | None = None,
     native: bool = True,
+    optimize: bool = False,
 ) -> loops.Lowered:
     """Compare array level, loop level and machine code on ``arguments``: outputs, and contents of mutated arguments."""
     layouts = layouts or ["C" if isinstance(a, np.ndarray) else None for a in arguments]
     mutated = dict(function.meta["mutated"])
     expected = interpret(function.clone(), arguments)
+    if optimize:
+        pipeline.optimize(function)
     lowered = lower(function, layouts)
     written = deepcopy(arguments)
     _compare(lowered, interpret(lowered.function, flat_arguments(written, layouts)), written, expected, mutated)

@@ -174,6 +174,7 @@ class Lowering:
         finals = {output: self._argument[self.source.params[k]] for k, output in mutated.items()}
         results: list[Value] = []
         returned: list[Returned] = []
+        replaced: list[Storage] = []
         for k, v in enumerate(operands):
             if k in finals:
                 continue
@@ -183,7 +184,10 @@ class Lowering:
                 returned.append(Returned(k, position, v.dtype, None))
                 continue
             place = self.storage(v)
-            if place.foreign or not place.c_order or (terminator, k) not in self.plan.takes:
+            taken = (terminator, k) in self.plan.takes
+            if place.foreign or not place.c_order or not taken:
+                if taken:
+                    replaced.append(place)
                 place = self.copy(place, v.dtype)
             results.append(place.buffer)
             shape: list[int | tuple[Literal["at"], int]] = []
@@ -194,32 +198,45 @@ class Lowering:
                     shape.append(("at", len(results)))
                     results.append(d)
             returned.append(Returned(k, position, v.dtype, tuple(shape)))
-        self._write_back([(operands[k], place) for k, place in finals.items()])
-        for v in self.plan.frees.get(terminator, ()):
-            self.free(self.storage(v))
+        self._write_back(
+            [(operands[k], place, (terminator, k) in self.plan.takes) for k, place in finals.items()]
+        )
+        for place in (*replaced, *map(self.storage, self.plan.frees.get(terminator, ()))):
+            self.free(place)
         self.builder.return_(*results)
         return returned
 
-    def _write_back(self, finals: Sequence[tuple[Value, Storage]]) -> None:
-        """Bring the final contents of mutated arguments to where the caller looks, if they are elsewhere."""
-        moved: list[tuple[Storage, Storage]] = []
-        for v, place in finals:
+    def _write_back(self, finals: Sequence[tuple[Value, Storage, bool]]) -> None:
+        """Bring the final contents of mutated arguments to where the caller looks, if they are elsewhere.
+
+        ``finals``: the contents, the argument's place, and whether the contents' buffer is free to give back.
+        """
+        moved: list[tuple[Storage, Storage, bool]] = []
+        for v, place, ours in finals:
             if not v.rank:
                 nest = Nest(self.builder)
                 nest.store(place.buffer, 0, self.scalar(v))
             elif self.storage(v) is not place:
-                moved.append((place, self.storage(v)))
+                moved.append((place, self.storage(v), ours))
         if len(moved) > 1:
             # each may lie in the other's place (swapped in a loop), so all are copied before any is written
-            moved = [(place, self.copy(source, place.buffer.dtype)) for place, source in moved]
-        for place, source in moved:
+            copies = [(place, self.copy(source, place.buffer.dtype), True) for place, source, _ in moved]
+            for _, source, ours in moved:
+                if ours:
+                    self.free(source)
+            moved = copies
+        for place, source, ours in moved:
             if source.foreign:
-                self._unless_same(place, source)
+                self._unless_same(place, source, ours)
             else:
-                self.copy_into(place, source)
-                self.free(source)
+                self._move_into(place, source, ours)
 
-    def _unless_same(self, place: Storage, source: Storage) -> None:
+    def _move_into(self, place: Storage, source: Storage, ours: bool) -> None:
+        self.copy_into(place, source)
+        if ours:
+            self.free(source)
+
+    def _unless_same(self, place: Storage, source: Storage, ours: bool) -> None:
         """Copy ``source`` to ``place`` unless, at run time, that is where it is."""
         around = self.builder.block
         same = self.builder.apply(loop.same_buffer, place.buffer, source.buffer)
@@ -227,8 +244,7 @@ class Lowering:
         self.builder.block = arms[0]
         self.builder.yield_()
         self.builder.block = arms[1]
-        self.copy_into(place, source)
-        self.free(source)
+        self._move_into(place, source, ours)
         self.builder.yield_()
         self.builder.block = around
         self.builder.emit(control.if_, (same,), (), None, arms)

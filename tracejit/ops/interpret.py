@@ -44,7 +44,9 @@ def interpret(function: Function, arguments: Sequence[Any]) -> list[Any]:
     run = _Run()
     values = [run.argument(p, a) for p, a in zip(function.params, arguments)]
     run.bind(function.params, values, None)
-    return [x.data[x.origin :] if isinstance(x, Buffer) else x for x in run.block(function.body)]
+    results = run.block(function.body)
+    run.settle(results)
+    return [x.data[x.origin :] if isinstance(x, Buffer) else x for x in results]
 
 
 def evaluate_op(op: Op, operands: Sequence[Array]) -> list[Array]:
@@ -79,6 +81,7 @@ class _Run:
         self.env: dict[Value, Any] = {}
         self.allocated: dict[int, Array] = {}
         self.freed: set[int] = set()
+        self.in_frame: set[int] = set()
 
     # --- values and types
     def argument(self, param: Value, argument: Any) -> Any:
@@ -209,6 +212,8 @@ class _Run:
         # what nobody has written yet must not look right by chance
         data.view(np.uint8)[:] = 1 if data.dtype == np.bool_ else 0xA5
         self.allocated[id(data)] = data
+        if op.attrs.get("stack") is not None:
+            self.in_frame.add(id(data))
         return (Buffer(data),)
 
     def run_free(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
@@ -217,6 +222,19 @@ class _Run:
         if id(buffer.data) in self.allocated:
             self.freed.add(id(buffer.data))
         return ()
+
+    def settle(self, results: Sequence[Any]) -> None:
+        """At the end every allocated buffer has been freed, or is handed out, once."""
+        out = [id(x.data) for x in results if isinstance(x, Buffer)]
+        wrong = {
+            "handed out after it was freed": self.freed & set(out),
+            "handed out twice": {b for b in out if out.count(b) > 1},
+            "in the frame, handed out": self.in_frame & set(out),
+            "neither freed nor handed out": self.allocated.keys() - self.freed - self.in_frame - set(out),
+        }
+        for what, buffers in wrong.items():
+            if buffers:
+                raise InterpreterError(f"{len(buffers)} buffers {what}")
 
     def run_constant_buffer(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
         data = np.array(op.attrs["value"], op.result.dtype).ravel()
