@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.ir.core import Op, Value
 from tracejit.ir.types import BOOL, ArrayType, Type
 from tracejit.ops.primitive import Attrs, Partials, Primitive, quiet
 
@@ -66,6 +67,7 @@ def elementwise(
     infer: Any = _same,
     commutative: bool = False,
     partials: Partials | None = None,
+    jvp: Any = None,
 ) -> Primitive:
     """Declare an elementwise op from the NumPy function that defines it."""
 
@@ -79,6 +81,7 @@ def elementwise(
         evaluate=quiet(evaluate),
         codegen=codegen,
         partials=partials,
+        jvp=jvp,
         commutative=commutative,
     )
 
@@ -183,9 +186,21 @@ mod = elementwise(
     partials=(_same_rule, lambda f, t, y, a, b: -(t * f.floordiv(a, b))),
 )
 """The remainder with the sign of the divisor; integer remainder by zero is 0."""
+
+
+def _power(a: Any, b: Any) -> Any:
+    b = np.asarray(b)
+    if b.dtype.kind != "i":
+        if b.size != 1:
+            return np.power(a, b)
+        # for a single exponent NumPy takes shortcuts (sqrt for 0.5) whose results differ at -0.0 and -inf
+        return np.power(np.stack([a, a]), np.stack([b, b]))[0]
+    return np.where(b < 0, b.dtype.type(0), np.power(a, np.maximum(b, b.dtype.type(0))))
+
+
 pow = elementwise(
     "pow",
-    np.power,
+    _power,
     {"f": "emit fpow", "i": "emit ipow", "u": "emit ipow", "b": "emit bpow", "c": "emit cpow"},
     partials=(_pow_base, _pow_exponent),
 )
@@ -313,12 +328,20 @@ def _select(types: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
     return (types[1],)
 
 
+def _select_jvp(b: Any, op: Op, tangents: Sequence[Value | None]) -> Value:
+    _, x, y = tangents
+    chosen = [b.full(0, op.result) if t is None else t for t in (x, y)]
+    result: Value = b.apply(select, op.operands[0], *chosen)
+    return result
+
+
 select = elementwise(
     "select",
     np.where,
     {"b": "emit select"},
     infer=_select,
     partials=(None, lambda f, t, y, c, a, b: f.guard(c, t), lambda f, t, y, c, a, b: f.guard(f.not_(c), t)),
+    jvp=_select_jvp,
 )
 """``select(condition, a, b)``: ``a`` where the bool ``condition`` is true, else ``b``; both are computed."""
 

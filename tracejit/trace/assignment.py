@@ -82,6 +82,8 @@ def _converted(b: Builder, x: Operand, alternative: Alternative, dtype: DType, g
         return checked_python_int(b, x.as_(INT64), dtype, guard) if dtype != INT64 else x.as_(INT64)
     if source == FLOAT64:
         # np.float64 is a Python float, so both are converted as int(x) is
-        whole = pynumbers.to_int(b, x.as_(FLOAT64), guard)
-        return checked_python_int(b, whole, dtype, guard) if kind == "python" and dtype != INT64 else b.cast(whole, dtype)
+        whole = pynumbers.to_int(b, x.as_(FLOAT64), guard, text=pynumbers.C_LONG)
+        if kind == "python" and dtype != INT64:
+            return checked_python_int(b, whole, dtype, guard)
+        return b.cast(whole, dtype)
     return x.as_(dtype)

@@ -107,10 +107,10 @@ def integral(x: ScalarTracer, rounding: Primitive) -> ScalarTracer:
     """``int(x)``, ``math.floor(x)``, ...: an int."""
     b = current().at()
     results: list[tuple[Guard, ScalarTracer]] = []
-    for guard, (_, dtype), operand in cases_of(b, x):
-        if dtype.kind == "c":
-            raise TypeError("int() argument must be a string, a bytes-like object or a real number, not 'complex'")
-        if dtype.kind == "f":
+    for guard, (kind, dtype), operand in cases_of(b, x):
+        if dtype.kind == "c" and kind == "python":
+            raise pynumbers.failure_of(int, 1j)
+        if dtype.kind in "fc":
             value = pynumbers.to_int(b, operand.as_(FLOAT64), guard, rounding)
         else:
             if dtype == UINT64:
@@ -123,8 +123,9 @@ def integral(x: ScalarTracer, rounding: Primitive) -> ScalarTracer:
 def to_float(x: ScalarTracer) -> ScalarTracer:
     """``float(x)``."""
     b = current().at()
-    if x.value.dtype.kind == "c":
-        raise TypeError("float() argument must be a string or a real number, not 'complex'")
+    for guard, (kind, dtype), _ in cases_of(b, x):
+        if kind == "python" and dtype.kind == "c":
+            pynumbers.check_as(b, b.const(False, BOOL), guard, float, 1j)
     return python_scalar(b.cast(x.value, FLOAT64))
 
 

@@ -197,6 +197,19 @@ for _ufunc, _primitive, _mirrored in (
 COMPARISONS = frozenset({np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal})
 
 
+NEGATIVE_POWER = "Integers to negative integer powers are not allowed."
+with np.errstate(invalid="ignore"):
+    # whether this NumPy takes a root for the exponent 0.5, which differs from a power at -0.0 and -inf
+    _SQRT_IN_POWER = bool(np.isnan(np.power(np.full(2, -np.inf), 0.5)[0]))
+
+
+def _is_one_half(x: Value) -> bool:
+    op = x.op
+    if op is not None and op.primitive is structural.view and not op.operands[0].shape:
+        op = op.operands[0].op
+    return op is not None and op.primitive is structural.const and not op.result.shape and op.attrs["value"] == 0.5
+
+
 @implements(np.power)
 def _power(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
     base, exponent = x
@@ -204,7 +217,9 @@ def _power(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
         negative = b.apply(E.lt, exponent, filled(b, exponent, 0))
         if exponent.rank:
             negative = b.reduce(reduction.reduce_any, negative, range(exponent.rank))
-        b.check(b.apply(E.not_, negative), ValueError, ("Integers to negative integer powers are not allowed.",))
+        b.check(b.apply(E.not_, negative), ValueError, (NEGATIVE_POWER,))
+    if _SQRT_IN_POWER and base.rank and base.dtype.kind == "f" and _is_one_half(exponent):
+        return b.apply(E.sqrt, base)
     return b.apply(E.pow, base, exponent)
 
 

@@ -11,6 +11,8 @@ import operator
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -174,10 +176,12 @@ def _truediv(b: Builder, x: Operand, y: Operand, guard: Guard) -> Result:
     return b.apply(E.div, p, q)
 
 
-def _floordiv(b: Builder, x: Operand, y: Operand, guard: Guard) -> Result:
+def _quotient(
+    b: Builder, x: Operand, y: Operand, guard: Guard, operation: Callable[..., Any] = operator.floordiv
+) -> Result:
     d = common(x, y)
     p, q = x.as_(d), y.as_(d)
-    check_divisor(b, y, q, guard, operator.floordiv, x)
+    check_divisor(b, y, q, guard, operation, x)
     if d is INT64 and (y.value is not None or y.const == -1):
         least = b.apply(E.eq, p, b.const(INT_MIN, INT64))
         minus = b.apply(E.eq, q, b.const(-1, INT64))
@@ -185,10 +189,12 @@ def _floordiv(b: Builder, x: Operand, y: Operand, guard: Guard) -> Result:
     return b.apply(E.floordiv, p, q)
 
 
-def _mod(b: Builder, x: Operand, y: Operand, guard: Guard) -> Result:
+def _remainder(
+    b: Builder, x: Operand, y: Operand, guard: Guard, operation: Callable[..., Any] = operator.mod
+) -> Result:
     d = common(x, y)
     p, q = x.as_(d), y.as_(d)
-    check_divisor(b, y, q, guard, operator.mod, x)
+    check_divisor(b, y, q, guard, operation, x)
     return b.apply(E.mod, p, q)
 
 
@@ -228,10 +234,11 @@ def _float_pow(b: Builder, x: Operand, y: Operand, guard: Guard) -> Value:
     zero = b.const(0.0, FLOAT64)
     base = float(x.const) if x.value is None else None
     exponent = float(y.const) if y.value is None else None
-    if (exponent is None or exponent < 0) and not base:
+    if (exponent is None or -inf < exponent < 0) and not base:
         fails = b.apply(E.eq, p, zero)
         if exponent is None:
-            fails = b.apply(E.and_, fails, b.apply(E.lt, q, zero))
+            negative = b.apply(E.and_, b.apply(E.lt, q, zero), b.apply(E.isfinite, q))
+            fails = b.apply(E.and_, fails, negative)
         check_as(b, b.apply(E.not_, fails), guard, operator.pow, _SAMPLES[x.kind][1], -_SAMPLES[y.kind][0])
     if (exponent is None or not exponent.is_integer()) and (base is None or base < 0):
         fails = b.apply(E.and_, b.apply(E.lt, p, zero), b.apply(E.isfinite, p))
@@ -341,8 +348,10 @@ BINARY: dict[str, Binary] = {
     "sub": _arithmetic(E.sub, E.sub_overflows),
     "mul": _arithmetic(E.mul, E.mul_overflows),
     "truediv": _truediv,
-    "floordiv": _floordiv,
-    "mod": _mod,
+    "floordiv": _quotient,
+    "mod": _remainder,
+    "divmod//": partial(_quotient, operation=divmod),
+    "divmod%": partial(_remainder, operation=divmod),
     "pow": _pow,
     "lshift": _shift(E.shl, operator.lshift),
     "rshift": _shift(E.shr, operator.rshift),
@@ -388,14 +397,17 @@ def inverted(b: Builder, x: Operand, guard: Guard) -> Value:
     return b.apply(E.not_, x.as_(INT64))
 
 
-def to_int(b: Builder, x: Value, guard: Guard, rounding: Primitive = E.trunc) -> Value:
+C_LONG = "Python int too large to convert to C long"
+
+
+def to_int(b: Builder, x: Value, guard: Guard, rounding: Primitive = E.trunc, text: str = TOO_LARGE) -> Value:
     """``int(x)`` (or ``math.floor`` and the like) of a float64."""
     check_as(b, b.apply(E.not_, b.apply(E.isnan, x)), guard, int, float("nan"))
     check_as(b, b.apply(E.not_, b.apply(E.isinf, x)), guard, int, float("inf"))
     whole = b.apply(rounding, x)
     limit = b.const(2.0**63, FLOAT64)
     fits = b.apply(E.and_, b.apply(E.ge, whole, b.const(-(2.0**63), FLOAT64)), b.apply(E.lt, whole, limit))
-    check(b, fits, guard, OverflowError, (TOO_LARGE,))
+    check(b, fits, guard, OverflowError, (text,))
     return b.cast(whole, INT64)
 
 

@@ -14,7 +14,7 @@ from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
 from tracejit.trace import promotion, pynumbers
 from tracejit.trace.context import current
-from tracejit.trace.kernels import COMPARISONS, PAIRS, kernel_of, known_nonnegative
+from tracejit.trace.kernels import COMPARISONS, NEGATIVE_POWER, PAIRS, kernel_of, known_nonnegative
 from tracejit.trace.pynumbers import Guard, Operand
 from tracejit.trace.tracer import (
     COMPUTED,
@@ -52,6 +52,11 @@ UFUNC_OF: dict[str, np.ufunc] = {
     "ge": np.greater_equal,
 }
 """The ufunc that NumPy uses for each binary operator."""
+
+
+def ufunc_of(name: str) -> np.ufunc:
+    """The ufunc of a binary operator, or of one half of ``divmod``."""
+    return UFUNC_OF["floordiv" if name == "divmod//" else "mod" if name == "divmod%" else name]
 
 
 class ScalarTracer(Tracer):
@@ -394,11 +399,15 @@ def binary(name: str, x: Any, y: Any) -> Any:
             key = _computation(name, xa, ya)
             result = computed.get(key) if key is not None else None
             if result is None:
-                result = one_binary(b, name, x, xa, y, ya, guard, operands["x", xa[1]], operands["y", ya[1]])
+                try:
+                    result = one_binary(b, name, x, xa, y, ya, guard, operands["x", xa[1]], operands["y", ya[1]])
+                except TypeError as error:
+                    pynumbers.check(b, b.const(False, BOOL), guard, TypeError, error.args)
+                    continue
                 if result is NotImplemented:
-                    result = _unsupported_case(b, name, xa, ya, guard)
-                    if result is None:
-                        continue
+                    text = f"unsupported operand type(s) for {name}: '{type_name_of(xa)}' and '{type_name_of(ya)}'"
+                    pynumbers.check(b, b.const(False, BOOL), guard, TypeError, (text,))
+                    continue
                 if key is not None:
                     computed[key] = result
             cases.append((guard, _retyped(result, name, xa, ya)))
@@ -413,7 +422,7 @@ def _computation(name: str, xa: Alternative, ya: Alternative) -> Any:
         numpy = "numpy" in (xa[0], ya[0])
         if not numpy:
             return FLOAT64
-        return promotion.resolve(UFUNC_OF[name], (promotion.spec_of(xa), promotion.spec_of(ya)))[0]
+        return promotion.resolve(ufunc_of(name), (promotion.spec_of(xa), promotion.spec_of(ya)))[0]
     return None
 
 
@@ -425,11 +434,6 @@ def _retyped(result: ScalarTracer, name: str, xa: Alternative, ya: Alternative) 
     if result.alternatives[0][0] == kind:
         return result
     return python_scalar(result.value) if kind == "python" else numpy_scalar(result.value)
-
-
-def _unsupported_case(b: Builder, name: str, xa: Alternative, ya: Alternative, guard: Guard) -> None:
-    text = f"unsupported operand type(s) for {name}: '{type_of(xa).__name__}' and '{type_of(ya).__name__}'"
-    pynumbers.check(b, b.const(False, BOOL), guard, TypeError, (text,))
 
 
 def one_binary(
@@ -448,7 +452,7 @@ def one_binary(
         if not result:
             return NotImplemented
         return mixed(b, [(case.when, python_scalar(case.value)) for case in result])
-    return numpy_binary(b, UFUNC_OF[name], p, xa, q, ya, guard)
+    return numpy_binary(b, ufunc_of(name), p, xa, q, ya, guard)
 
 
 def numpy_binary(
@@ -462,11 +466,10 @@ def numpy_binary(
     kernel = kernel_of(ufunc)
     dx, dy, out = promotion.resolve(ufunc, (promotion.spec_of(xa), promotion.spec_of(ya)))
     operands = (numpy_operand(b, p, xa, dx, guard), numpy_operand(b, q, ya, dy, guard))
-    if ufunc is np.power and guard is not None and dy.kind == "i" and not known_nonnegative(operands[1]):
-        raise CaptureError(
-            "an integer power of a value that is a Python number on one path and a NumPy number on another",
-            hint="int(x) ** n or np.int64(x) ** n",
-        )
+    if ufunc is np.power and dy.kind == "i" and not known_nonnegative(operands[1]):
+        natural = b.apply(E.ge, operands[1], b.const(0, dy))
+        pynumbers.check(b, natural, guard, ValueError, (NEGATIVE_POWER,))
+        return numpy_scalar(b.apply(E.pow, *operands))
     return ScalarTracer(kernel(b, operands, (out,)), (("numpy", out),))
 
 
@@ -536,9 +539,7 @@ def power(x: Any, y: Any, modulus: Any = None) -> Any:
 def _divmod(x: Any, y: Any) -> Any:
     if not is_scalar(x) or not is_scalar(y):
         return _with_object("divmod", x, y, not is_scalar(x))
-    if all(k == "python" for k, _ in (*alternatives_of(x), *alternatives_of(y))):
-        return binary("floordiv", x, y), binary("mod", x, y)
-    return tuple(numpy_ufunc(np.divmod, k, x, y) for k in range(2))
+    return binary("divmod//", x, y), binary("divmod%", x, y)
 
 
 def _matmul(x: Any, y: Any) -> Any:

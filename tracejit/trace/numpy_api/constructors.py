@@ -27,7 +27,7 @@ def construct(dtype: DType, x: Any = 0) -> Any:
             if kind == "python" and source.kind == "c" and dtype.kind in "iuf":
                 raise pynumbers.failure_of(float if dtype.kind == "f" else int, 1j)
             if kind == "python" and source == FLOAT64 and dtype.kind in "iu":
-                value = pynumbers.to_int(b, operand.as_(FLOAT64), guard)
+                value = pynumbers.to_int(b, operand.as_(FLOAT64), guard, text=pynumbers.C_LONG)
                 value = value if dtype == INT64 else checked_python_int(b, value, dtype, guard)
             elif kind == "python" and source == INT64 and dtype.kind in "iu" and dtype != INT64:
                 value = checked_python_int(b, operand.as_(INT64), dtype, guard)

@@ -17,7 +17,7 @@ from tracejit.trace import conversions, dims, pynumbers
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.numpy_api.table import implements
-from tracejit.trace.scalars import ScalarTracer, alternatives_of, python_scalar
+from tracejit.trace.scalars import ScalarTracer, alternatives_of, python_scalar, type_name_of, type_of
 
 Condition: TypeAlias = Callable[[Builder, Value], Value]
 Failure: TypeAlias = tuple[Condition, float]
@@ -147,7 +147,15 @@ def _to_integer(rounding: Primitive, x: Any) -> ScalarTracer:
 
 implements(math.floor)(partial(_to_integer, E.floor))
 implements(math.ceil)(partial(_to_integer, E.ceil))
-implements(math.trunc)(partial(_to_integer, E.trunc))
+
+
+@implements(math.trunc)
+def trunc(x: Any) -> ScalarTracer:
+    """``math.trunc``, which NumPy's scalars lack but for float64."""
+    for alternative in alternatives_of(x) if isinstance(x, ScalarTracer) else ():
+        if not hasattr(type_of(alternative), "__trunc__"):
+            raise TypeError(f"type {type_name_of(alternative)} doesn't define __trunc__ method")
+    return _to_integer(E.trunc, x)
 
 
 # --- more arguments -------------------------------------------------------------------------------
