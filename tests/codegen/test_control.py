@@ -255,15 +255,22 @@ class Counted:
             libc.free(p)
 
         self.allocate = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)(allocate)
+        self.allocate_small = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(lambda size: allocate(16, size))
         self.release = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(release)
 
     def imports(self) -> dict[str, int]:
-        pairs = (("counted_alloc", self.allocate), ("counted_free", self.release))
+        pairs = (
+            ("counted_alloc", self.allocate),
+            ("counted_malloc", self.allocate_small),
+            ("counted_free", self.release),
+        )
         return {n: ctypes.cast(f, ctypes.c_void_p).value or 0 for n, f in pairs}
 
     @staticmethod
     def rewrite(text: str) -> str:
-        return text.replace("@aligned_alloc(", "@counted_alloc(").replace("@free(", "@counted_free(")
+        for name, counted in (("aligned_alloc", "alloc"), ("malloc", "malloc"), ("free", "free")):
+            text = text.replace(f"@{name}(", f"@counted_{counted}(")
+        return text
 
 
 def test_a_failing_check_frees_what_is_alive() -> None:

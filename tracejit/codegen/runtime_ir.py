@@ -15,6 +15,10 @@ INLINE_ITEMS = 16
 HUGE_PAGES_FROM = 1 << 22
 """Buffers of at least so many bytes are put on huge pages where the system has them, as NumPy does."""
 
+SMALL = 512
+"""Buffers of at most so many bytes come from plain ``malloc``, which keeps such blocks at hand: an aligned block costs ten
+times as much, and alignment gains nothing over so few elements."""
+
 _ALLOC = """\
 define internal noalias ptr @tj.alloc(ptr %table, i64 %count, i64 %size) noinline nounwind {{
 entry:
@@ -25,7 +29,16 @@ sized:
   %more = add nuw i64 %exact, 63
   %whole = and i64 %more, -64
   %bytes = call i64 @llvm.umax.i64(i64 %whole, i64 64)
-  %p = call ptr @aligned_alloc(i64 64, i64 %bytes)
+  %small = icmp ule i64 %bytes, {small}
+  br i1 %small, label %plain, label %aligned
+plain:
+  %p.plain = call ptr @malloc(i64 %bytes)
+  br label %got
+aligned:
+  %p.aligned = call ptr @aligned_alloc(i64 64, i64 %bytes)
+  br label %got
+got:
+  %p = phi ptr [ %p.plain, %plain ], [ %p.aligned, %aligned ]
   %none = icmp eq ptr %p, null
   br i1 %none, label %failed, label %advise
 advise:
@@ -158,7 +171,7 @@ def require_allocator(module: ModuleText) -> None:
     module.declare("madvise", "i32", "ptr, i64, i32", " nounwind")
     module.declare("llvm.umax.i64", "i64", "i64, i64")
     module.declare("llvm.memcpy.p0.p0.i64", "void", "ptr, ptr, i64, i1")
-    module.define("tj.alloc", lambda: _ALLOC.format(huge=HUGE_PAGES_FROM))
+    module.define("tj.alloc", lambda: _ALLOC.format(huge=HUGE_PAGES_FROM, small=SMALL))
     module.define("tj.free", lambda: _FREE)
     module.define("tj.forget", lambda: _FORGET)
     module.define("tj.release", lambda: _RELEASE)

@@ -22,8 +22,9 @@ def _load_type(types: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
 
 
 alloc = Primitive("alloc", "loop", pure=False)
-"""``alloc(count) -> buffer``: uninitialised room for ``count`` elements, 64-byte aligned; lives until ``free`` or, when it is a
-result, in the caller's hands. Attribute ``stack`` (an int number of elements) puts it into the frame instead."""
+"""``alloc(count) -> buffer``: uninitialised room for ``count`` elements, 64-byte aligned beyond some hundred bytes; lives
+until ``free`` or, when it is a result, in the caller's hands. Attribute ``stack`` (an int number of elements) puts it into
+the frame instead."""
 free = Primitive("free", "loop", pure=False)
 """``free(buffer)``: give back a buffer that ``alloc`` made; nothing happens to any other (an argument's)."""
 constant_buffer = Primitive("constant_buffer", "loop")
