@@ -69,6 +69,26 @@ def operand(v: Value) -> Operand:
 _NEGATIONS = {"lt": "ge", "ge": "lt", "le": "gt", "gt": "le", "eq": "ne", "ne": "eq"}
 
 
+def inequalities(p: Value, truth: bool) -> list[tuple[Term, Term, int]]:
+    """What a comparison of integers says when it is ``truth``: each ``(a, b, k)`` is ``a <= b + k``."""
+    op = p.op
+    if op is None or op.name not in _NEGATIONS or not is_int(op.operands[0]):
+        return []
+    name = op.name if truth else _NEGATIONS[op.name]
+    a, b = op.operands
+    out: list[tuple[Term, Term, int]] = []
+    if name in ("lt", "le", "eq"):
+        out.append(_inequality(a, b, -1 if name == "lt" else 0))
+    if name in ("gt", "ge", "eq"):
+        out.append(_inequality(b, a, -1 if name == "gt" else 0))
+    return out
+
+
+def _inequality(a: Value, b: Value, k: int) -> tuple[Term, Term, int]:
+    x, y = integer(a), integer(b)
+    return (None if x is not None else a), (None if y is not None else b), k + (y or 0) - (x or 0)
+
+
 class Facts:
     """The facts of a function.
 

@@ -15,7 +15,8 @@ import numpy as np
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.lower.arithmetic import Interval, of_operation
 from tracejit.lower.dce import carried_slots
-from tracejit.lower.facts import Bound, Facts, integer, is_int, limits, operand
+from tracejit.lower.facts import Bound, Facts, inequalities, integer, is_int, limits, operand
+from tracejit.ops.effects import constant
 
 _DEPTH = 24
 _SMALL_STEP = 2**10
@@ -122,13 +123,15 @@ class Intervals:
             k = op.results.index(v)
             if op.regions[0] not in self.facts.span:
                 return whole
-            arms = [self.interval(r.yields[k], self.facts.span[r][1]) for r in op.regions]
-            return min(a for a, _ in arms), max(b for _, b in arms)
+            parts = [self.interval(r.yields[k], self.facts.span[r][1]) for r in op.regions]
+            return min(a for a, _ in parts), max(b for _, b in parts)
         if op.name in ("for", "while"):
             return self._slot(op, op.results.index(v))
         if op.name == "select":
-            a, b = (self.interval(x, at) for x in op.operands[1:])
-            return min(a[0], b[0]), max(a[1], b[1])
+            p, *arms = op.operands
+            taken = [x for x, truth in zip(arms, (True, False)) if self.possible(p, truth, at)]
+            parts = [self.interval(x, at) for x in taken or arms]
+            return min(a for a, _ in parts), max(b for _, b in parts)
         if op.name == "view":
             base = op.operands[0].op
             if base is not None and base.name == "const" and isinstance(base.attrs["value"], np.ndarray):
@@ -168,6 +171,18 @@ class Intervals:
         if f < 0:
             return c + 1, b
         return min(a, c + 1), max(b, d - 1)
+
+    def possible(self, p: Value, truth: bool, at: int) -> bool:
+        """Whether a condition can be ``truth`` at ``at``, as far as intervals tell."""
+        c = constant(p)
+        if c is not None:
+            return c == truth
+        for a, b, k in inequalities(p, truth):
+            low = 0 if a is None else self.interval(a, at)[0]
+            high = 0 if b is None else self.interval(b, at)[1]
+            if low - high > k:
+                return False
+        return True
 
     # --- what loops carry, as intervals
     def _slot(self, loop: Op, k: int) -> Interval:

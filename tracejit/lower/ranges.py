@@ -18,14 +18,12 @@ from collections.abc import Sequence
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.lower.arithmetic import of_operation
 from tracejit.lower.dce import carried_slots
-from tracejit.lower.facts import Term, integer, is_int, limits
+from tracejit.lower.facts import Term, inequalities, integer, is_int, limits
 from tracejit.lower.intervals import Intervals
 
 _FUEL = 400
 """Steps of one proof."""
 _DEPTH = 24
-
-_NEGATED = {"lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}
 
 
 class Ranges(Intervals):
@@ -36,7 +34,7 @@ class Ranges(Intervals):
         self._proved: dict[tuple[Term, Term, int, int], bool] = {}
         self._fuel = 0
         self._depth = 0
-        self._path: set[tuple[Term, Term]] = set()
+        self._path: dict[tuple[Term, Term], int] = {}
         self._hypotheses: dict[tuple[Term, Term], int] = {}
         self._assumed: list[tuple[Value, bool]] = []
 
@@ -71,9 +69,10 @@ class Ranges(Intervals):
         claimed = self._hypotheses.get(key)
         if claimed is not None and c >= claimed:
             return True
-        if key in self._path:
+        asked = self._path.get(key)
+        if asked is not None and c <= asked:
             return False
-        self._path.add(key)
+        self._path[key] = c
         self._depth += 1
         try:
             return (
@@ -82,7 +81,10 @@ class Ranges(Intervals):
                 or self._by_bounds(v, w, c, at)
             )
         finally:
-            self._path.discard(key)
+            if asked is None:
+                del self._path[key]
+            else:
+                self._path[key] = asked
             self._depth -= 1
 
     def _by_bounds(self, v: Term, w: Term, c: int, at: int) -> bool:
@@ -98,39 +100,22 @@ class Ranges(Intervals):
                     if self._le(v, b.other, c - b.offset, at):
                         return True
         for p, truth in self._assumed:
-            for x, y, k in self._assumption(p, truth):
-                if x is v and (y is not None or w is not None) and self._le(y, w, c - k, at):
+            for x, y, k in inequalities(p, truth):
+                if x is v and v is not None and self._le(y, w, c - k, at):
                     return True
-                if y is w and w is not None and (x is not None or v is not None) and self._le(v, x, c - k, at):
+                if y is w and w is not None and self._le(v, x, c - k, at):
                     return True
         if v is not None:
             for b in facts.distinct.get(v, ()):
                 if b.other is w and b.offset == c + 1 and b.first < at <= b.last:
                     # v != w + c + 1, so that v <= w + c + 1 is as good
-                    self._path.discard((v, w))
                     if self._le(v, w, c + 1, at):
                         return True
         return False
 
-    def _assumption(self, p: Value, truth: bool) -> list[tuple[Term, Term, int]]:
-        """What a condition says, as ``x <= y + k``."""
-        op = p.op
-        if op is None or not op.operands or not is_int(op.operands[0]) or op.name not in (*_NEGATED, "eq"):
-            return []
-        if op.name == "eq" and not truth:
-            return []
-        name = op.name if truth else _NEGATED[op.name]
-        a, b = op.operands
-        out: list[tuple[Term, Term, int]] = []
-        if name in ("lt", "le", "eq"):
-            out.append(_plain(a, b, -1 if name == "lt" else 0))
-        if name in ("gt", "ge", "eq"):
-            out.append(_plain(b, a, -1 if name == "gt" else 0))
-        return out
-
     def _supposing(self, p: Value, truth: bool, v: Term, w: Term, c: int, at: int) -> bool:
         """:meth:`_le` where ``p`` is ``truth``."""
-        if (p, not truth) in self._assumed:
+        if (p, not truth) in self._assumed or not self.possible(p, truth, at):
             return True
         self._assumed.append((p, truth))
         try:
@@ -455,8 +440,3 @@ class Ranges(Intervals):
         whole = limits(op.operands[0].dtype)
         low, high = of_operation(op, [self.interval(v, at) for v in op.operands], whole)
         return False if whole[0] <= low and high <= whole[1] else None
-
-
-def _plain(a: Value, b: Value, offset: int) -> tuple[Term, Term, int]:
-    x, y = integer(a), integer(b)
-    return (None if x is not None else a), (None if y is not None else b), offset + (y or 0) - (x or 0)
