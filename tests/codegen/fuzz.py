@@ -1,7 +1,7 @@
 """Random loop-level functions, compiled and compared with the interpreter.
 
-`python -m tests.codegen.fuzz FIRST COUNT` runs programs number FIRST to FIRST + COUNT - 1. LLVM ends the process on bad IR, so
-tests run it in a subprocess: the last number it printed is the program to look at (`--show` prints its IR first).
+`python -m tests.codegen.fuzz FIRST COUNT` runs programs number FIRST to FIRST + COUNT - 1. LLVM ends the process on bad
+IR, so tests run it in a subprocess: the last number it printed is the program to look at (`--show` prints its IR first).
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class Generator:
         scope.values += loop_while(b, condition, body, *inits)
 
     def lanes(self, b: LoopBuilder, scope: Scope, depth: int) -> None:
-        """A vector loop: reads any buffer but the one it writes, and writes element ``i`` (or a permutation) of that."""
+        """A vector loop: reads any buffer but the one it writes, and writes element ``i`` of that (or its mirror)."""
         r = self.random
         target = r.choice(self.buffers)
         others = [x for x in self.buffers if x is not target]

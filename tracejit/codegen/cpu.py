@@ -264,9 +264,24 @@ class _Host:
                     message = str(error).strip()
                     raise CodegenError(f"LLVM IR is not valid: {message}", text, _line_of(message, text)) from error
                 module.triple, module.data_layout = self.triple, self.layout
-                passes, builder = self.light if optimize == "light" else self._full_pipeline()
-                passes.run(module, builder)
-                yield module
+                with self._selects_stay():
+                    passes, builder = self.light if optimize == "light" else self._full_pipeline()
+                    passes.run(module, builder)
+                    yield module
+
+    @contextlib.contextmanager
+    def _selects_stay(self) -> Iterator[None]:
+        """LLVM for x86 turns a conditional move on the critical path of a loop into a branch, betting that it is
+        predictable. In dynamic programming (a minimum of what the turn before computed) it is not, and the loop takes
+        twice as long. The switch is global to the process, so it is set back for other users of LLVM."""
+        if not self.triple.startswith(("x86_64", "i686")):
+            yield
+            return
+        self.binding.set_option("tracejit", "-x86-cmov-converter=false")
+        try:
+            yield
+        finally:
+            self.binding.set_option("tracejit", "-x86-cmov-converter=true")
 
 
 def _line_of(message: str, text: str) -> int | None:
