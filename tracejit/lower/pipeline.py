@@ -17,7 +17,7 @@ OPTIMIZE: tuple[tuple[str, Pass], ...] = (
     ("simplify", simplify.run),
     ("share", share.run),
     ("checks", checks.run),
-    ("simplify", simplify.run),
+    ("flatten", simplify.flatten),
     ("hoist", hoist.run),
     ("share", share.run),
     ("dce", dce.run),
