@@ -1,0 +1,337 @@
+"""Calls in compiled programs: the user's functions are rewritten and run, NumPy's and Python's are replaced.
+
+:func:`call` is what every call in rewritten code comes to. Functions of the user are converted (:func:`convert`),
+whatever way they are reached: methods, closures, partials, classes, compiled functions (which are inlined). Functions with an
+entry in :mod:`tracejit.trace.numpy_api` are called through it. Libraries run as they are, on traced values.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tracejit.errors import CaptureError, UnsupportedError
+from tracejit.ir.types import DTYPE_NAMES
+from tracejit.trace import libraries
+from tracejit.trace.boxes import ArrayTracer
+from tracejit.trace.context import current
+from tracejit.trace.control import control
+from tracejit.trace.journal import mutates
+from tracejit.trace.numpy_api import call_function, lookup, name_of
+from tracejit.trace.numpy_api.table import has_traced
+from tracejit.trace.rewrite import Rewritten, rewrite
+from tracejit.trace.source import NoSource, source_of
+from tracejit.trace.tracer import is_traced
+
+_MISSING = object()
+
+_IMPURE_MODULES = {
+    "random", "_random", "time", "secrets", "uuid", "os", "posix", "nt", "io", "_io", "socket", "subprocess", "logging",
+    "numpy.random", "numpy.random.mtrand", "numpy.random._generator",
+}  # fmt: skip
+_IMPURE = {"open", "input", "breakpoint"}
+
+
+def call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """``function(*args, **kwargs)`` as a compiled program does it."""
+    kind = type(function)
+    if kind is types.FunctionType:
+        replacement = lookup(function)
+        if replacement is not None:
+            return replacement(*args, **kwargs)
+        return _call_function(function, args, kwargs)
+    if kind is types.MethodType:
+        return call(function.__func__, (function.__self__, *args), kwargs)
+    if is_traced(function):
+        return function(*args, **kwargs)
+    special = _special(function)
+    if special is not None:
+        return special(*args, **kwargs)
+    replacement = lookup(function)
+    if replacement is not None:
+        return replacement(*args, **kwargs)
+    if kind is functools.partial:
+        return call(function.func, (*function.args, *args), {**function.keywords, **kwargs})
+    inner = _wrapped(function, args, kwargs)
+    if inner is not None:
+        return call(inner, args, kwargs)
+    if isinstance(function, type):
+        return _instantiate(function, args, kwargs)
+    method = _call_method(function)
+    if method is not None:
+        return call(method, (function, *args), kwargs)
+    return _native(function, args, kwargs)
+
+
+def _special(function: Any) -> Callable[..., Any] | None:
+    try:
+        return _SPECIAL.get(function)
+    except TypeError:  # not hashable
+        return None
+
+
+def _wrapped(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """The Python function that a compiled, or a caching, one stands for."""
+    inner = getattr(function, "__wrapped__", None) if callable(function) else None
+    if inner is None:
+        return None
+    if libraries.is_ours(type(function)):
+        return inner
+    if isinstance(function, functools._lru_cache_wrapper) and (has_traced(args) or has_traced(kwargs.values())):
+        return inner
+    return None
+
+
+def _call_method(function: Any) -> types.FunctionType | None:
+    """``__call__`` of an object of a class of the user's."""
+    method = inspect.getattr_static(type(function), "__call__", None)
+    if isinstance(method, types.FunctionType) and not libraries.is_library_code(method.__code__):
+        return method
+    return None
+
+
+# --- functions of the user --------------------------------------------------------------------------------------------
+
+
+def _call_function(function: types.FunctionType, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    ready = convert(function)
+    if ready is None:
+        return _native(function, args, kwargs)
+    c = control()
+    if c.depth >= c.options.inline_depth:
+        raise CaptureError(
+            f"calls of Python functions nest more than {c.options.inline_depth} deep, at {function.__qualname__}; "
+            "recursion must end on values that are known while compiling",
+            hint="a loop, or raise TRACEJIT_INLINE_DEPTH",
+        )
+    c.depth += 1
+    depth = c.depth
+    try:
+        return ready(*args, **kwargs)
+    finally:
+        c.depth = depth - 1
+
+
+def convert(function: types.FunctionType) -> types.FunctionType | None:
+    """``function`` in the form that can be traced; None for functions of libraries.
+
+    Raises:
+        CaptureError: It uses syntax that is not supported.
+    """
+    context = current()
+    if context.is_user_code(function.__code__):
+        return function  # it was made by a function that is converted, or has no source
+    if libraries.is_library_code(function.__code__) and not _is_root(function):
+        return None
+    captures = control().captures
+    ready = captures.converted.get(function)
+    if ready is None:
+        ready = captures.converted[function] = _converted(function)
+    return ready
+
+
+def _is_root(function: types.FunctionType) -> bool:
+    """Whether a function is part of what was asked to be compiled, wherever it is installed."""
+    package = control().captures.package
+    return package is not None and (function.__module__ or "").partition(".")[0] == package
+
+
+def _converted(function: types.FunctionType) -> types.FunctionType:
+    from tracejit.trace.hooks import Hooks
+
+    c, code = control(), function.__code__
+    try:
+        rewritten = _rewritten(function)
+    except NoSource as problem:
+        c.sourceless[code] = str(problem)
+        c.context.add_user_code(code)
+        c.captures.guard_code(function)
+        return function
+    for inner in rewritten.codes:
+        c.context.add_user_code(inner)
+    ready = rewritten.make(function, Hooks(function, rewritten))
+    _capture_defaults(function, ready)
+    return ready
+
+
+_cache: dict[types.CodeType, Rewritten] = {}
+
+
+def _rewritten(function: types.FunctionType) -> Rewritten:
+    code = function.__code__
+    known = _cache.get(code)
+    if known is None:
+        known = _cache[code] = rewrite(source_of(function), code)
+    return known
+
+
+def _capture_defaults(function: types.FunctionType, ready: types.FunctionType) -> None:
+    """Defaults are state like any other: a list among them is an object of the caller."""
+    from tracejit.ir.interface import Attribute, Cell, Item
+
+    captures = control().captures
+
+    def seen(value: Any, place: Item) -> Any:
+        if value is None or isinstance(value, (bool, int, float, complex, str, bytes, type, types.FunctionType)):
+            return value
+        return captures.see(value, place)
+
+    place = captures.source_of(function) or Cell(types.CellType(function), function.__name__)
+    if function.__defaults__:
+        base = Attribute(place, "__defaults__")
+        ready.__defaults__ = tuple(seen(v, Item(base, k)) for k, v in enumerate(function.__defaults__))
+    if function.__kwdefaults__:
+        base = Attribute(place, "__kwdefaults__")
+        ready.__kwdefaults__ = {k: seen(v, Item(base, k)) for k, v in function.__kwdefaults__.items()}
+
+
+# --- classes ----------------------------------------------------------------------------------------------------------
+
+
+def _instantiate(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    init = cls.__dict__.get("__init__", getattr(cls, "__init__", None))
+    plain = (
+        _special_method(type(cls), "__call__") is type.__call__ and _special_method(cls, "__new__") is object.__new__
+    )
+    if plain and isinstance(init, types.FunctionType) and not libraries.is_library_code(init.__code__):
+        new: Any = object.__new__(cls)
+        _bear(new)
+        if call(init, (new, *args), kwargs) is not None:
+            raise TypeError("__init__() should return None")
+        return new
+    new = _native(cls, args, kwargs)
+    if type(new) is cls and not is_traced(new):
+        _bear(new)
+    return new
+
+
+def _lookup(cls: type, name: str) -> Any:
+    return getattr(cls, name)
+
+
+def _bear(new: Any) -> None:
+    c = control()
+    c.journal.bear(new, c.now())
+
+
+# --- everything else --------------------------------------------------------------------------------------------------
+
+
+def _native(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """A call of something that is not converted."""
+    _refuse_impure(function)
+    module = getattr(function, "__module__", None) or ""
+    if module.partition(".")[0] == "numpy" and not isinstance(function, type):
+        if has_traced(args) or has_traced(kwargs.values()):
+            return call_function(function, args, kwargs)
+    _note_changes(function, args)
+    args = tuple(_ready(a) for a in args)
+    kwargs = {k: _ready(v) for k, v in kwargs.items()}
+    result = function(*args, **kwargs)
+    if type(result) is np.ndarray and result.dtype in DTYPE_NAMES:
+        # made by a library just now: the program may write into it
+        return ArrayTracer(current().at().const(result, result.dtype))
+    return result
+
+
+def _ready(argument: Any) -> Any:
+    """An argument for code that will call it without us."""
+    kind = type(argument)
+    if kind is types.FunctionType:
+        if lookup(argument) is not None:
+            return argument
+        return convert(argument) or argument
+    if kind is types.MethodType and type(argument.__func__) is types.FunctionType:
+        function = convert(argument.__func__)
+        return argument if function is None else types.MethodType(function, argument.__self__)
+    if kind is functools.partial:
+        return functools.partial(_ready(argument.func), *argument.args, **argument.keywords)
+    if callable(argument) and not isinstance(argument, type) and libraries.is_ours(kind) and not is_traced(argument):
+        return functools.partial(_inlined, argument)
+    return argument
+
+
+def _inlined(function: Any, *args: Any, **kwargs: Any) -> Any:
+    return call(function, args, kwargs)
+
+
+def _refuse_impure(function: Any) -> None:
+    owner = getattr(function, "__self__", None)
+    places = {getattr(function, "__module__", None), getattr(type(owner), "__module__", None)}
+    name = getattr(function, "__name__", "")
+    if places & _IMPURE_MODULES or (name in _IMPURE and "builtins" in places):
+        if name in ("fspath", "PathLike") or (isinstance(function, type) and issubclass(function, BaseException)):
+            return
+        raise UnsupportedError(
+            f"{name_of(function)} would be called while tracing only, not when the compiled program runs",
+            hint="call it before, and pass what it gives as an argument",
+        )
+
+
+_CHANGING: dict[Any, int] = {
+    operator.setitem: 0, operator.delitem: 0, operator.iadd: 0, operator.imul: 0, operator.ior: 0, operator.iand: 0,
+    operator.isub: 0, operator.ixor: 0, operator.iconcat: 0, object.__setattr__: 0, object.__delattr__: 0,
+}  # fmt: skip
+_CHANGING_MODULES = {"_heapq": 0, "_bisect": 0, "heapq": 0, "bisect": 0}
+
+
+def _note_changes(function: Any, args: tuple[Any, ...]) -> None:
+    """Tell the journal about an object that a built-in function is going to change."""
+    journal = control().journal
+    if mutates(function):
+        journal.note(function.__self__)
+        return
+    try:
+        place = _CHANGING.get(function, _CHANGING_MODULES.get(getattr(function, "__module__", None) or ""))
+    except TypeError:
+        return
+    if isinstance(function, types.MethodDescriptorType) and function.__objclass__ in (list, dict, set):
+        place = 0
+    if place is not None and len(args) > place and isinstance(args[place], (list, dict, set)):
+        journal.note(args[place])
+
+
+# --- functions that look at objects -----------------------------------------------------------------------------------
+
+
+def _getattr(owner: Any, name: str, default: Any = _MISSING) -> Any:
+    try:
+        return control().captures.attr(owner, name)
+    except AttributeError:
+        if default is _MISSING:
+            raise
+        return default
+
+
+def _hasattr(owner: Any, name: str) -> bool:
+    return _getattr(owner, name, _MISSING) is not _MISSING
+
+
+def _setattr(owner: Any, name: str, value: Any) -> None:
+    control().captures.setattr(owner, name, value)
+
+
+def _delattr(owner: Any, name: str) -> None:
+    control().captures.delattr(owner, name)
+
+
+def _type(*args: Any, **kwargs: Any) -> Any:
+    if len(args) == 1 and not kwargs and id(args[0]) in control().captures.instances:
+        return args[0].__class__
+    replacement = lookup(type)
+    return type(*args, **kwargs) if replacement is None else replacement(*args, **kwargs)
+
+
+_SPECIAL: dict[Any, Callable[..., Any]] = {
+    getattr: _getattr,
+    hasattr: _hasattr,
+    setattr: _setattr,
+    delattr: _delattr,
+    type: _type,
+}

@@ -1,0 +1,487 @@
+"""What a program gives back: the Python result in terms of the IR function's outputs.
+
+Numbers and new arrays are outputs; arguments are themselves, views are made of their bases, containers and objects that
+the program made are made anew by each call. The caller's own lists, dicts and objects get the changes that the program
+made to their stand-ins, last of all.
+"""
+
+from __future__ import annotations
+
+import copy
+import types
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tracejit.errors import CaptureError
+from tracejit.ir.core import Value
+from tracejit.ir.interface import (
+    OutArray,
+    OutChoice,
+    OutIndex,
+    OutInput,
+    Output,
+    OutScalar,
+    OutSource,
+    OutStatic,
+    OutTree,
+    OutView,
+    Source,
+    describe,
+)
+from tracejit.ir.types import Dim
+from tracejit.trace import objects
+from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
+from tracejit.trace.captures import Captures
+from tracejit.trace.either import Either, MaybeUnbound
+from tracejit.trace.lenses import ImagPart, Lens, Lenses, RealPart, Reshape, Strided, joined
+from tracejit.trace.scalars import ScalarTracer
+from tracejit.trace.tracer import PY_INT, Tracer
+
+_MAKERS = (types.GeneratorType, map, filter, zip, enumerate, reversed)
+_HEAP_TYPE = 1 << 9
+
+
+class Results:
+    """Builds the outputs of one program.
+
+    Attributes:
+        values: The outputs of the IR function so far.
+    """
+
+    def __init__(self, captures: Captures, views: dict[int, Source]) -> None:
+        self.captures = captures
+        self.views = views
+        self.values: list[Value] = []
+        self._scalars: dict[Value, int] = {}
+        self._arrays: dict[int, OutArray] = {}
+        self._shared: set[int] = set()
+        self._sources = {id(c.object): c.source for c in captures.containers}
+        self._sources.update((i, s.source) for i, s in captures.instances.items())
+
+    def result(self, x: Any) -> Output:
+        """The program's result and what is done to the caller's objects."""
+        changed = _Changes(self.captures)
+        parts = [x, *changed.values]
+        self._find_shared(parts)
+        if self._shared:
+            steps = _Plan(self)
+            plans = [steps.plan(p) for p in parts]
+            if not changed.targets:
+                return OutTree("make", tuple(steps.leaves), make=_Unfold(plans[0]))
+            targets = tuple(map(self.output, changed.targets))
+            leaves = OutTree("list", tuple(steps.leaves))
+            return OutTree("make", (leaves, *targets), make=_Change(changed.ways, _UnfoldAll(plans)))
+        result = self.output(x)
+        if not changed.targets:
+            return result
+        children = (*map(self.output, changed.values), *map(self.output, changed.targets))
+        return OutTree("make", (result, *children), make=_Change(changed.ways))
+
+    # --- objects
+    def output(self, x: Any) -> Output:
+        """What to make of ``x``."""
+        if isinstance(x, Tracer):
+            return self._traced(x)
+        source = self._sources.get(id(x))
+        if source is not None:
+            return OutSource(source)
+        if type(x) is np.ndarray and x.ndim >= 0 and x.dtype.kind in "biufc":
+            return self._array(self.captures.array_of(x))
+        parts = taken_apart(x)
+        if parts is None:
+            return OutStatic(self._static(x))
+        kind, children, keys, make = parts
+        return OutTree(kind, tuple(map(self.output, children)), keys, make)
+
+    def _traced(self, x: Tracer) -> Output:
+        if isinstance(x, ScalarTracer):
+            selector = None if x.selector is None else self.scalar(x.selector)
+            return OutScalar(self.scalar(x.value), x.alternatives, selector)
+        if isinstance(x, ArrayTracer):
+            return self._array(x)
+        if isinstance(x, MaybeUnbound):
+            return self.output(x.get())
+        if isinstance(x, Either):
+            return OutChoice(self.scalar(x.selector), tuple(map(self.output, x.options)))
+        raise CaptureError(f"{_name(x)} known at run time only cannot be part of the result")
+
+    def _static(self, x: Any) -> Any:
+        kind = type(x)
+        if isinstance(x, _MAKERS) or hasattr(kind, "__next__"):
+            raise CaptureError(f"a {kind.__name__} cannot be the result of a compiled function", hint="list(...)")
+        if isinstance(x, types.FunctionType) and self.captures.context.is_user_code(x.__code__):
+            if x in self.captures.converted:
+                return x
+            raise CaptureError(
+                f"the function {x.__name__}, made while tracing, cannot be the result of a compiled function",
+                hint="return the numbers and arrays that it uses, and make it from them",
+            )
+        if kind.__module__.startswith("tracejit.") and kind.__name__ == "TracedString":
+            raise CaptureError(
+                "a string with parts that are known at run time only cannot be the result of a compiled function",
+                hint="return the numbers, and format them outside",
+            )
+        return x
+
+    def _find_shared(self, parts: Sequence[Any]) -> None:
+        """Find the containers and objects to be made that occur more than once."""
+        counts: Counter[int] = Counter()
+        stack = list(parts)
+        while stack:
+            x = stack.pop()
+            if isinstance(x, Either):
+                stack.extend(x.options)
+            if isinstance(x, (Tracer, str)) or id(x) in self._sources:
+                continue
+            taken = taken_apart(x)
+            if taken is None:
+                continue
+            counts[id(x)] += 1
+            if counts[id(x)] == 1:
+                stack.extend(taken[1])
+            elif not isinstance(x, tuple):
+                self._shared.add(id(x))
+
+    # --- numbers
+    def scalar(self, value: Value) -> int:
+        """The output that is ``value``, of rank 0."""
+        index = self._scalars.get(value)
+        if index is None:
+            index = self._scalars[value] = self.add(value)
+        return index
+
+    def add(self, value: Value) -> int:
+        self.values.append(value)
+        return len(self.values) - 1
+
+    def _dim(self, d: Dim) -> int | OutIndex:
+        return d if isinstance(d, int) else OutIndex(self.scalar(d))
+
+    def _number(self, d: Dim) -> Output:
+        return OutStatic(d) if isinstance(d, int) else OutScalar(self.scalar(d), (PY_INT,))
+
+    # --- arrays
+    def _array(self, x: ArrayTracer) -> Output:
+        given = self.views.get(id(x))
+        if given is not None:
+            return OutSource(given)
+        root = x.root
+        if isinstance(root, ChoiceTracer):
+            options = tuple(self._view(c.root, joined(c.lenses, x.lenses), x) for c in root.candidates)
+            return OutChoice(self.scalar(root.selector), options)
+        return self._view(root, x.lenses, x)
+
+    def _view(self, root: ArrayTracer, lenses: Lenses, like: ArrayTracer) -> Output:
+        if isinstance(root, ChoiceTracer):
+            options = tuple(self._view(c.root, joined(c.lenses, lenses), like) for c in root.candidates)
+            return OutChoice(self.scalar(root.selector), options)
+        base = self._root(root)
+        if not lenses:
+            if root.writeable or isinstance(base, OutInput):
+                return base
+            axes = range(len(root.shape_dims))
+            lenses = (Strided(root.shape_dims, (0,) * len(axes), tuple((k, k) for k in axes), (1,) * len(axes)),)
+        lens = lenses[0]
+        if len(lenses) == 1 and isinstance(lens, Strided):
+            shape, starts, steps = (tuple(map(self._dim, d)) for d in (lens.dims, lens.starts, lens.steps))
+            return OutView(base, shape, starts, lens.pairs, steps, like.writeable)
+        numbers: list[Dim] = []
+        recipes = tuple(_recipe(part, numbers) for part in lenses)
+        children = (base, *map(self._number, numbers))
+        return OutTree("make", children, make=_Views(recipes, like.writeable))
+
+    def _root(self, root: ArrayTracer) -> OutInput | OutArray:
+        if root.input_index is not None:
+            return OutInput(root.input_index)
+        known = self._arrays.get(id(root))
+        if known is None:
+            known = self._arrays[id(root)] = OutArray(self.add(root.read()))
+        return known
+
+
+def _name(x: Any) -> str:
+    return f"a {type(x).__name__}"
+
+
+# --- taking objects apart ---------------------------------------------------------------------------------------------
+
+
+def taken_apart(x: Any) -> tuple[Any, Sequence[Any], tuple[Any, ...], Callable[[list[Any]], Any] | None] | None:
+    """Kind, children, keys and maker of an object that each call makes anew; None for one that may be shared by all."""
+    kind = type(x)
+    if kind is tuple:
+        return "tuple", x, (), None
+    if kind is list:
+        return "list", x, (), None
+    if kind is dict:
+        return "dict", list(x.values()), tuple(x), None
+    if isinstance(x, tuple) and hasattr(kind, "_fields"):
+        return "make", x, (), kind._make
+    if kind is slice:
+        return "make", (x.start, x.stop, x.step), (), lambda parts: slice(*parts)
+    if kind is set or kind is bytearray:
+        return "make", (), (), lambda parts: copy.copy(x)
+    if kind is OrderedDict:
+        keys = list(x)
+        return "make", list(x.values()), (), lambda parts: OrderedDict(zip(keys, parts))
+    if kind is defaultdict:
+        keys, factory = list(x), x.default_factory
+        return "make", list(x.values()), (), lambda parts: defaultdict(factory, zip(keys, parts))
+    if kind is Counter:
+        keys = list(x)
+        return "make", list(x.values()), (), lambda parts: Counter(dict(zip(keys, parts)))
+    if kind is deque:
+        return "make", list(x), (), lambda parts: deque(parts, x.maxlen)
+    if isinstance(x, type) or not objects.can_stand_in(x) or isinstance(x, types.FunctionType):
+        return None
+    names = list(objects.own_attributes(x))
+    base = types.SimpleNamespace if isinstance(x, types.SimpleNamespace) else object
+    return "make", [getattr(x, n) for n in names], (), _MakeObject(base.__new__, kind, tuple(names))
+
+
+@dataclass(frozen=True)
+class _MakeObject:
+    """Makes an instance of a class from its attributes."""
+
+    new: Callable[..., Any]
+    kind: type
+    names: tuple[str, ...]
+
+    def __call__(self, parts: list[Any]) -> Any:
+        made = self.new(self.kind)
+        for name, part in zip(self.names, parts):
+            object.__setattr__(made, name, part)
+        return made
+
+
+# --- objects that occur in several places -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    index: int
+
+
+@dataclass(frozen=True)
+class _Reference:
+    key: int
+
+
+@dataclass(frozen=True)
+class _Node:
+    key: int
+    make: Callable[[list[Any]], Any] | None  # None: a list or dict, which may contain itself
+    keys: tuple[Any, ...] | None
+    children: tuple[Any, ...]
+
+
+class _Plan:
+    """How to build a graph of objects from leaves."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self.leaves: list[Output] = []
+        self._planned: set[int] = set()
+
+    def plan(self, x: Any) -> _Leaf | _Reference | _Node:
+        taken = None
+        if not isinstance(x, Tracer) and id(x) not in self.results._sources:
+            taken = taken_apart(x)
+        if taken is None:
+            self.leaves.append(self.results.output(x))
+            return _Leaf(len(self.leaves) - 1)
+        if id(x) in self._planned and not isinstance(x, tuple):
+            return _Reference(id(x))
+        self._planned.add(id(x))
+        kind, children, keys, make = taken
+        plans = tuple(map(self.plan, children))
+        if kind == "tuple":
+            return _Node(id(x), tuple, None, plans)
+        return _Node(id(x), make, keys if kind == "dict" else None, plans)
+
+
+def _build(plan: Any, leaves: list[Any], made: dict[int, Any]) -> Any:
+    if isinstance(plan, _Leaf):
+        return leaves[plan.index]
+    if isinstance(plan, _Reference):
+        return made[plan.key]
+    if plan.make is not None:
+        result = plan.make([_build(c, leaves, made) for c in plan.children])
+        made[plan.key] = result
+        return result
+    if plan.keys is not None:
+        table: dict[Any, Any] = {}
+        made[plan.key] = table
+        for key, child in zip(plan.keys, plan.children):
+            table[key] = _build(child, leaves, made)
+        return table
+    items: list[Any] = []
+    made[plan.key] = items
+    items.extend(_build(c, leaves, made) for c in plan.children)
+    return items
+
+
+@dataclass(frozen=True)
+class _Unfold:
+    plan: Any
+
+    def __call__(self, leaves: list[Any]) -> Any:
+        return _build(self.plan, leaves, {})
+
+
+@dataclass(frozen=True)
+class _UnfoldAll:
+    plans: list[Any]
+
+    def __call__(self, leaves: list[Any]) -> list[Any]:
+        made: dict[int, Any] = {}
+        return [_build(p, leaves, made) for p in self.plans]
+
+
+# --- views that one step of strides does not describe -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Views:
+    """Makes a view by NumPy's own means; numbers that were known while tracing are in the steps."""
+
+    steps: tuple[tuple[str, Any], ...]
+    writeable: bool
+
+    def __call__(self, parts: list[Any]) -> Any:
+        view, *numbers = parts
+        rest = iter(numbers)
+        for kind, detail in self.steps:
+            if kind == "real":
+                view = view.real
+            elif kind == "imag":
+                view = view.imag
+            elif kind == "reshape":
+                view = view.reshape([next(rest) for _ in range(detail)])
+            else:
+                rank, axes, pairs = detail
+                shape = [next(rest) for _ in range(rank)]
+                starts = [next(rest) for _ in range(axes)]
+                strides = [0] * rank
+                for axis, to in pairs:
+                    strides[to] += next(rest) * view.strides[axis]
+                corner = view[tuple(slice(s, None) for s in starts)] if axes and 0 not in shape else view
+                view = np.lib.stride_tricks.as_strided(corner, shape, strides)
+        if not self.writeable:
+            view.flags.writeable = False
+        return view
+
+
+def _recipe(lens: Lens, numbers: list[Dim]) -> tuple[str, Any]:
+    if isinstance(lens, RealPart):
+        return "real", None
+    if isinstance(lens, ImagPart):
+        return "imag", None
+    if isinstance(lens, Reshape):
+        numbers.extend(lens.dims)
+        return "reshape", len(lens.dims)
+    numbers.extend((*lens.dims, *lens.starts, *lens.steps))
+    return "strided", (len(lens.dims), len(lens.starts), lens.pairs)
+
+
+# --- changes of the caller's objects ----------------------------------------------------------------------------------
+
+
+class _Changes:
+    """What the program did to the caller's objects.
+
+    Attributes:
+        targets: The stand-ins of those it changed.
+        values: For each, the new contents (a list or dict).
+        ways: For each, how they are put in place.
+    """
+
+    def __init__(self, captures: Captures) -> None:
+        self.targets: list[Any] = []
+        self.values: list[Any] = []
+        self.ways: list[tuple[str, tuple[str, ...]]] = []
+        others = []
+        for container in captures.containers:
+            if _differs(container.object, container.initial):
+                self.targets.append(container.object)
+                self.values.append(container.object.copy())
+                self.ways.append((type(container.object).__name__, ()))
+            else:
+                others.append(container.object)
+        for stand_in in captures.instances.values():
+            state, initial = stand_in.state, stand_in.initial
+            new = {k: v for k, v in state.items() if k not in initial or initial[k] is not v}
+            gone = tuple(k for k in initial if k not in state)
+            if new or gone:
+                self.targets.append(stand_in.object)
+                self.values.append(new)
+                self.ways.append(("object", gone))
+            else:
+                others.append(stand_in.object)
+        if self.targets:
+            # those that are not changed must not be the same objects as those that are
+            self.targets.extend(others)
+            self.names = [describe(s) for s in _sources(captures, self.targets)]
+            self.ways.append(("names", tuple(self.names)))
+
+
+def _sources(captures: Captures, targets: Sequence[Any]) -> list[Source]:
+    known = {id(c.object): c.source for c in captures.containers}
+    known.update((i, s.source) for i, s in captures.instances.items())
+    return [known[id(t)] for t in targets]
+
+
+def _differs(now: Any, before: Any) -> bool:
+    if len(now) != len(before):
+        return True
+    if isinstance(now, dict):
+        return list(now) != list(before) or any(now[k] is not before[k] for k in now)
+    return any(a is not b for a, b in zip(now, before))
+
+
+class _Change:
+    """Changes the caller's objects as the program did, and gives its result."""
+
+    def __init__(self, ways: Sequence[tuple[str, tuple[str, ...]]], unfold: _UnfoldAll | None = None) -> None:
+        *self.ways, (_, self.names) = ways
+        self.unfold = unfold
+
+    def __call__(self, parts: list[Any]) -> Any:
+        if self.unfold is not None:
+            leaves, *targets = parts
+            result, *values = self.unfold(leaves)
+        else:
+            n = len(self.ways)
+            result, values, targets = parts[0], parts[1 : n + 1], parts[n + 1 :]
+        if len({id(t) for t in targets}) < len(targets):
+            self._refuse(targets)
+        for (way, gone), target, value in zip(self.ways, targets, values):
+            if way == "list":
+                target[:] = value
+            elif way == "dict":
+                _update(target, value)
+            else:
+                for name in gone:
+                    object.__delattr__(target, name)
+                for name, part in value.items():
+                    object.__setattr__(target, name, part)
+        return result
+
+    def _refuse(self, targets: list[Any]) -> None:
+        for k, a in enumerate(targets):
+            for j in range(k):
+                if targets[j] is a:
+                    raise CaptureError(
+                        f"{self.names[j]} and {self.names[k]} are one object in this call, were two when the function "
+                        "was compiled, and it changes one of them"
+                    )
+
+
+def _update(target: dict[Any, Any], value: dict[Any, Any]) -> None:
+    if list(target) != list(value)[: len(target)]:
+        target.clear()
+    target.update(value)
