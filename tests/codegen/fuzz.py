@@ -1,7 +1,8 @@
 """Random loop-level functions, compiled and compared with the interpreter.
 
 `python -m tests.codegen.fuzz FIRST COUNT` runs programs number FIRST to FIRST + COUNT - 1. LLVM ends the process on bad
-IR, so tests run it in a subprocess: the last number it printed is the program to look at (`--show` prints its IR first).
+IR, so tests run it in a subprocess: the last number it printed is the program to look at (`--show` prints its IR
+first).
 """
 
 from __future__ import annotations

@@ -93,7 +93,9 @@ def emit_kernel(function: Function, *, symbol: str = "kernel", target: Target) -
             kernel.env[p] = kernel.lanes.op("icmp ne", "i8", f"%p{k}", "0")
     kernel.block(function.body)
     kernel.finish(function.body.terminator)
-    attributes = f'attributes #0 = {{ nounwind "prefer-vector-width"="{target.vector_bits}" }}'
+    # inlined into the entry point, a kernel with loops would lose its vector width
+    inlining = "noinline " if kernel.scalar_loops else ""
+    attributes = f'attributes #0 = {{ nounwind {inlining}"prefer-vector-width"="{target.vector_bits}" }}'
     parts = [text.finish(), *module.parts(), attributes]
     slots = max((len(op.operands) - 1 for op in kernel.sites), default=0)
     return KernelText(

@@ -16,8 +16,8 @@ HUGE_PAGES_FROM = 1 << 22
 """Buffers of at least so many bytes are put on huge pages where the system has them, as NumPy does."""
 
 SMALL = 512
-"""Buffers of at most so many bytes come from plain ``malloc``, which keeps such blocks at hand: an aligned block costs ten
-times as much, and alignment gains nothing over so few elements."""
+"""Buffers of at most so many bytes come from plain ``malloc``, which keeps such blocks at hand: an aligned block costs
+ten times as much, and alignment gains nothing over so few elements."""
 
 _ALLOC = """\
 define internal noalias ptr @tj.alloc(ptr %table, i64 %count, i64 %size) noinline nounwind {{
