@@ -151,8 +151,8 @@ def _injective(store: Op) -> bool:
 
 
 def _within(load: Op, store: Op) -> bool:
-    """Whether a load is from inside the rows that a store wrote: at the same indices, or along axes that it wrote
-    entirely."""
+    """Whether a load is from inside the block that a store wrote: at the same indices, along axes that it wrote
+    entirely, or from a constant range of what it wrote."""
     base, starts, pairs, _ = strided(load)
     _, other_starts, other_pairs, other_steps = strided(store)
     shape = part_shape(store)
@@ -163,8 +163,14 @@ def _within(load: Op, store: Op) -> bool:
     for k in range(base.rank):
         if k in along:
             j = along[k]
-            step = other_steps[other_pairs.index((k, j))]
-            if constant(other_starts[k]) != 0 or constant(step) != 1 or shape[j] != base.shape[k]:
+            step = constant(other_steps[other_pairs.index((k, j))])
+            if constant(other_starts[k]) == 0 and step == 1 and shape[j] == base.shape[k]:
+                continue
+            (x, low), (y, other_low) = _offset(starts[k]), _offset(other_starts[k])
+            first, second = _reach(load, k), _reach(store, k)
+            if x is not None or y is not None or step not in (1, -1) or first is None or second is None:
+                return False
+            if low + first[0] < other_low + second[0] or low + first[1] > other_low + second[1]:
                 return False
         elif k in paired or not equal(starts[k], other_starts[k]):
             return False
