@@ -23,6 +23,9 @@ from tracejit.ops.effects import constant
 PYTHON_ERROR = -1
 """The kernel's result when a Python exception is set."""
 
+UNROLLED = 64
+"""A loop of at most so much known work is written out."""
+
 _POLL_FACTS = "cold nounwind memory(argmem: readwrite, inaccessiblemem: readwrite)"
 """Polling does not touch the program's buffers (as far as the program may rely on: a signal handler that does is a
 race)."""
@@ -196,8 +199,11 @@ class Kernel:
         if op.attrs.get("vector") and vector.emit(self, op, trips):
             return
         cost = self.costs.of(op.regions[0])
+        if trips is not None and cost is not None and trips * cost <= UNROLLED:
+            self._straight_for(op, trips)
+            return
         if not any(inner.regions for inner in op.regions[0].ops) or cost is not None:
-            self.scalar_loops = self.scalar_loops or trips is None or trips * (cost or 1) > 64
+            self.scalar_loops = True
         start, stop, step = (self.text(v) for v in op.operands[:3])
         inits = self.operands(op.operands[3:])
         if trips is not None and self.costs.of_op(op) is not None:
@@ -212,6 +218,17 @@ class Kernel:
             else:
                 results = self.plain_for(op, start, count, step, inits, charged=not self.costs.pays(op.regions[0]))
         self.bind(op.results, results)
+
+    def _straight_for(self, op: Op, trips: int) -> None:
+        """All turns one after the other, the index a constant."""
+        start, step = constant(op.operands[0]), constant(op.operands[2])
+        assert isinstance(start, int) and isinstance(step, int)
+        (region,) = op.regions
+        carried = self.operands(op.operands[3:])
+        for turn in range(trips):
+            self.bind(region.params, [self.lanes.num(I64, start + turn * step), *carried])
+            carried = self.block(region)
+        self.bind(op.results, carried)
 
     def trip_count(self, op: Op, start: str, stop: str, step: str) -> str:
         """How many turns ``range(start, stop, step)`` makes, as an unsigned number."""
