@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.errors import TracejitError
 from tracejit.ir.core import Block, Function, Value
 from tracejit.ir.types import INT64, ArrayType
 from tracejit.ops.interpret import interpret
@@ -14,6 +15,10 @@ from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import Context
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.tracer import alternative_of, lift
+
+
+class _Raise(Exception):
+    """Carries an exception that was raised while recording to the place where it belongs."""
 
 
 class Dynamic:
@@ -33,7 +38,14 @@ def traced(function: Callable[..., Any], *arguments: Any) -> Any:
     inputs: list[Any] = []
     with context:
         tracers = [_parameter(context, a, inputs) for a in arguments]
-        result = function(*tracers)
+        try:
+            result = function(*tracers)
+        except TracejitError:
+            raise
+        except Exception as error:
+            # it happens after the checks recorded so far
+            context.builder.check(context.builder.const(False, bool), _Raise, (error,))
+            result = None
         outputs: list[Value] = []
         rebuild = _flatten(context, result, outputs)
         arrays = [(a, t) for a, t in zip(arguments, tracers) if isinstance(t, ArrayTracer)]
@@ -41,7 +53,10 @@ def traced(function: Callable[..., Any], *arguments: Any) -> Any:
         outputs += [t.read() for _, t in arrays]
         context.builder.return_(*outputs)
     program = Function("f", context.blocks[0])
-    values = interpret(program, inputs)
+    try:
+        values = interpret(program, inputs)
+    except _Raise as error:
+        raise error.args[0] from None
     for (argument, _), final in zip(arrays, values[start:]):
         target = argument.array if isinstance(argument, Dynamic) else argument
         if target.flags.writeable:

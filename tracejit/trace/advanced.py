@@ -90,7 +90,7 @@ def _only_mask(items: Sequence[Item]) -> Value | None:
     """The mask of a key that is one mask (of rank at least 1) followed by whole axes."""
     if not isinstance(items[0], indexing.Mask) or not items[0].value.rank:
         return None
-    return items[0].value if all(item is indexing.WHOLE for item in items[1:]) else None
+    return items[0].value if all(item is indexing.WHOLE or item is indexing.GAP for item in items[1:]) else None
 
 
 def _assignment_fail(mask: Value | None, x: ArrayTracer, shape: Dims, target: Dims) -> broadcast.Fail:
@@ -114,6 +114,7 @@ def _assignment_fail(mask: Value | None, x: ArrayTracer, shape: Dims, target: Di
 
 def planned(b: Builder, x: ArrayTracer, items: Sequence[Item]) -> Plan:
     """Work out an advanced key: split it into a strided part and index arrays, and check these."""
+    _check_masks(items, x.shape_dims)
     starts: list[Dim] = []
     pairs: list[tuple[int, int]] = []
     steps: list[Dim] = []
@@ -139,6 +140,8 @@ def planned(b: Builder, x: ArrayTracer, items: Sequence[Item]) -> Plan:
             if runs == 1:
                 first = len(seen)
         previous_is_advanced = is_advanced
+        if item is indexing.GAP:
+            continue
         if item is None:
             seen.append(1)
         elif isinstance(item, slice):
@@ -152,7 +155,6 @@ def planned(b: Builder, x: ArrayTracer, items: Sequence[Item]) -> Plan:
             arrays.append((len(seen), item.value, axis))
             keep(0, x.shape_dims[axis], 1)
         elif item.value.rank:
-            _check_mask(item.value, x.shape_dims, axis)
             for index in _places(b, item.value):
                 arrays.append((len(seen), index, None))
                 keep(0, x.shape_dims[axis], 1)
@@ -165,8 +167,9 @@ def planned(b: Builder, x: ArrayTracer, items: Sequence[Item]) -> Plan:
         s == 0 and t == 1 and d is n for s, t, d, n in zip(starts, steps, seen, x.shape_dims)
     )
     lens = None if is_whole else Strided(tuple(seen), tuple(starts), tuple(pairs), tuple(steps))
-    text = "shape mismatch: indexing arrays could not be broadcast together with shapes " + "%s " * len(arrays)
-    fail = broadcast.fail_with(IndexError, text, *(v.shape for _, v, _ in arrays))
+    shapes = [v.shape for _, v, _ in arrays if v.rank]
+    text = "shape mismatch: indexing arrays could not be broadcast together with shapes " + "%s " * len(shapes)
+    fail = broadcast.fail_with(IndexError, text, *shapes)
     common = broadcast.common_shape([v.shape for _, v, _ in arrays], fail)
     indices = tuple(
         broadcast.spread(b, v if of is None else checked(b, v, x.shape_dims[of], of), common) for _, v, of in arrays
@@ -176,6 +179,17 @@ def planned(b: Builder, x: ArrayTracer, items: Sequence[Item]) -> Plan:
     position = first if runs == 1 else 0
     shape = (*others[:position], *common, *others[position:])
     return Plan(lens, axes, indices, common, position, shape)
+
+
+def _check_masks(items: Sequence[Item], shape: Dims) -> None:
+    """NumPy compares the shapes of all masks before it looks at any index."""
+    axis = 0
+    for item in items:
+        if isinstance(item, indexing.Mask):
+            _check_mask(item.value, shape, axis)
+            axis += item.value.rank
+        elif item is not None and item is not indexing.GAP:
+            axis += 1
 
 
 def _check_mask(mask: Value, shape: Dims, axis: int) -> None:

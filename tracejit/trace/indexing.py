@@ -51,6 +51,8 @@ Item: TypeAlias = "Integer | IntegerArray | Mask | slice | None"
 
 WHOLE = slice(None)
 """The item of an axis that is taken as it is."""
+GAP = slice(0)
+"""The item of an Ellipsis that stands for no axis; it still keeps the index arrays on its sides apart."""
 
 
 # --- from Python objects to items -----------------------------------------------------------------
@@ -77,7 +79,10 @@ def parse(key: Any, rank: int) -> list[Item]:
     if used > rank:
         raise IndexError(f"too many indices for array: array is {rank}-dimensional, but {used} were indexed")
     place = len(items) if ellipsis is None else ellipsis
-    items[place:place] = [WHOLE] * (rank - used)
+    if used < rank:
+        items[place:place] = [WHOLE] * (rank - used)
+    elif ellipsis is not None:
+        items.insert(place, GAP)
     return items
 
 
@@ -231,6 +236,8 @@ def basic_lens(shape: Sequence[Dim], items: Sequence[Item]) -> Strided:
     result: list[Dim] = []
     axis = 0
     for item in items:
+        if item is GAP:
+            continue
         if item is None:
             result.append(1)
             continue

@@ -265,7 +265,11 @@ def _complex_pow(b: Builder, x: Operand, y: Operand, guard: Guard) -> Value:
     bad = b.apply(E.or_, b.apply(E.lt, b.apply(E.real, q), real_zero), b.apply(E.ne, b.apply(E.imag, q), real_zero))
     fails = b.apply(E.and_, b.apply(E.eq, p, zero), bad)
     check_as(b, b.apply(E.not_, fails), guard, operator.pow, 0j, -1)
-    return b.apply(E.pow, p, q)
+    result = b.apply(E.pow, p, q)
+    lost = b.apply(E.not_, b.apply(E.isfinite, result))
+    overflows = b.apply(E.and_, lost, b.apply(E.and_, b.apply(E.isfinite, p), b.apply(E.isfinite, q)))
+    check_as(b, b.apply(E.not_, overflows), guard, operator.pow, 1e300 + 1j, 3)
+    return result
 
 
 def _shift(primitive: Primitive, function: Callable[..., Any]) -> Binary:
