@@ -12,7 +12,8 @@ from tracejit.ir.core import Block, Function, Value
 from tracejit.ir.types import INT64, ArrayType
 from tracejit.ops.interpret import interpret
 from tracejit.trace.boxes import ArrayTracer
-from tracejit.trace.context import Context
+from tracejit.trace.context import Context, is_tracing
+from tracejit.trace.numpy_api import lookup
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.tracer import alternative_of, lift
 
@@ -107,6 +108,16 @@ def _flatten(context: Context, result: Any, outputs: list[Value]) -> Callable[[l
     if isinstance(result, np.ndarray):
         outputs.append(lift(result))
     return lambda values: result
+
+
+class Numpy:
+    """``numpy`` as compiled code sees it: functions are replaced while tracing, as calls in a program are."""
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(np, name)
+        if is_tracing() and callable(function):
+            return lookup(function) or function
+        return function
 
 
 def outcome(function: Callable[..., Any], *arguments: Any) -> tuple[str, Any, str]:

@@ -31,7 +31,11 @@ Operand: TypeAlias = "ArrayTracer | Any"
 def dispatch(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """``getattr(ufunc, method)(*inputs, **kwargs)``."""
     if method == "__call__":
-        return call(ufunc, *inputs, **kwargs)
+        if ufunc in KERNELS or ufunc in PAIRS:
+            return call(ufunc, *inputs, **kwargs)
+        from tracejit.trace.numpy_api import call_function
+
+        return call_function(ufunc, inputs, kwargs)
     from tracejit.trace.numpy_api import ufunc_methods
 
     return ufunc_methods.dispatch(ufunc, method, inputs, kwargs)
@@ -54,10 +58,6 @@ def call(
     b = current().at()
     if len(inputs) > ufunc.nin:
         inputs, out = inputs[: ufunc.nin], inputs[ufunc.nin :]
-    if ufunc.nout == 1:
-        kernel_of(ufunc)
-    elif ufunc not in PAIRS:
-        raise UnsupportedError(f"np.{ufunc.__name__} is not supported yet")
     signature = None if dtype is None else promotion.canonical(dtype)
     operands = [x if isinstance(x, ArrayTracer) or is_scalar(x) else as_array(x) for x in inputs]
     outs = _outputs(out, ufunc.nout)
@@ -65,17 +65,20 @@ def call(
         results = [numpy_ufunc(ufunc, k, *operands, dtype=signature) for k in range(ufunc.nout)]
         return results[0] if ufunc.nout == 1 else tuple(results)
     dtypes = _dtypes(ufunc, operands, signature)
+    for k, target in enumerate(outs):
+        if target is not None:
+            promotion.check_output_cast(ufunc, dtypes[ufunc.nin + k], target.dtype, casting, k)
     shapes: list[Dims] = [x.shape_dims if isinstance(x, ArrayTracer) else () for x in operands]
     mask = None if where is True else as_array(where)
     if mask is not None:
         shapes.append(mask.shape_dims)
-    shape = broadcast.common_shape(shapes, broadcast.operands_fail([s for s in shapes if s] or shapes))
+    named = [*shapes, *(t.shape_dims for t in outs if t is not None)]
+    shape = broadcast.common_shape(shapes, broadcast.operands_fail(named))
     values = _values(b, ufunc, operands, dtypes, signature)
     finished: list[Any] = []
     for k in range(ufunc.nout):
         target = outs[k]
         if target is not None:
-            promotion.check_output_cast(ufunc, dtypes[ufunc.nin + k], target.dtype, casting, k)
             shape = _output_shape(shape, target)
         spread = [broadcast.spread(b, v, shape) for v in values]
         kernel = kernel_of(ufunc) if ufunc.nout == 1 else PAIRS[ufunc][k]
@@ -253,7 +256,7 @@ def clip(
     values = [operand_value(b, x, dtype) for x in operands]
     arrays = [x for x in operands if isinstance(x, ArrayTracer)]
     shapes = [v.type.shape for v in values]
-    shape = broadcast.common_shape(shapes, broadcast.operands_fail([s for s in shapes if s] or shapes))
+    shape = broadcast.common_shape(shapes, broadcast.operands_fail(shapes))
     spread = [broadcast.spread(b, v, shape) for v in values]
     result = b.apply(E.minimum, b.apply(E.maximum, spread[0], spread[1]), spread[2])
     if out is None:
