@@ -157,7 +157,7 @@ def _within(load: Op, store: Op) -> bool:
     _, other_starts, other_pairs, other_steps = strided(store)
     shape = part_shape(store)
     along = dict(other_pairs)
-    if len(along) != len(other_pairs):
+    if len(along) != len(other_pairs) or 0 in shape:
         return False
     paired = {k for k, _ in pairs}
     for k in range(base.rank):
