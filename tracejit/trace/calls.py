@@ -1,8 +1,8 @@
 """Calls in compiled programs: the user's functions are rewritten and run, NumPy's and Python's are replaced.
 
 :func:`call` is what every call in rewritten code comes to. Functions of the user are converted (:func:`convert`),
-whatever way they are reached: methods, closures, partials, classes, compiled functions (which are inlined). Functions with an
-entry in :mod:`tracejit.trace.numpy_api` are called through it. Libraries run as they are, on traced values.
+whatever way they are reached: methods, closures, partials, classes, compiled functions (which are inlined). Functions
+with an entry in :mod:`tracejit.trace.numpy_api` are called through it. Libraries run as they are, on traced values.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from tracejit.errors import CaptureError, UnsupportedError
 from tracejit.ir.types import DTYPE_NAMES
-from tracejit.trace import libraries
+from tracejit.trace import libraries, objects
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.control import control
@@ -35,6 +35,7 @@ _IMPURE_MODULES = {
     "random", "_random", "time", "secrets", "uuid", "os", "posix", "nt", "io", "_io", "socket", "subprocess", "logging",
     "numpy.random", "numpy.random.mtrand", "numpy.random._generator",
 }  # fmt: skip
+_UNCHANGING = {"re", "datetime", "decimal", "fractions", "numpy", "types", "builtins", "_struct", "struct", "functools"}
 _IMPURE = {"open", "input", "breakpoint"}
 
 
@@ -195,14 +196,11 @@ def _capture_defaults(function: types.FunctionType, ready: types.FunctionType) -
 
 
 def _instantiate(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    init = cls.__dict__.get("__init__", getattr(cls, "__init__", None))
-    plain = (
-        _special_method(type(cls), "__call__") is type.__call__ and _special_method(cls, "__new__") is object.__new__
-    )
-    if plain and isinstance(init, types.FunctionType) and not libraries.is_library_code(init.__code__):
-        new: Any = object.__new__(cls)
+    plain = _lookup(type(cls), "__call__") is type.__call__ and _lookup(cls, "__new__") is object.__new__
+    if plain and not libraries.is_library_class(cls) and _lookup(cls, "__init__") is not object.__init__:
+        new: Any = object.__new__(objects.class_of_new(cls))
         _bear(new)
-        if call(init, (new, *args), kwargs) is not None:
+        if call(_lookup(cls, "__init__"), (new, *args), kwargs) is not None:
             raise TypeError("__init__() should return None")
         return new
     new = _native(cls, args, kwargs)
@@ -263,6 +261,12 @@ def _inlined(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _refuse_impure(function: Any) -> None:
     owner = getattr(function, "__self__", None)
+    if control().captures.is_opaque(owner) and type(owner).__module__ not in _UNCHANGING:
+        raise UnsupportedError(
+            f"{type(owner).__name__}.{getattr(function, '__name__', '')} would be called while tracing only, not when "
+            "the compiled program runs",
+            hint="call it before, and pass what it gives as an argument",
+        )
     places = {getattr(function, "__module__", None), getattr(type(owner), "__module__", None)}
     name = getattr(function, "__name__", "")
     if places & _IMPURE_MODULES or (name in _IMPURE and "builtins" in places):
@@ -310,7 +314,11 @@ def _getattr(owner: Any, name: str, default: Any = _MISSING) -> Any:
 
 
 def _hasattr(owner: Any, name: str) -> bool:
-    return _getattr(owner, name, _MISSING) is not _MISSING
+    try:
+        control().captures.attr(owner, name)
+    except AttributeError:
+        return False
+    return True
 
 
 def _setattr(owner: Any, name: str, value: Any) -> None:
@@ -322,8 +330,10 @@ def _delattr(owner: Any, name: str) -> None:
 
 
 def _type(*args: Any, **kwargs: Any) -> Any:
-    if len(args) == 1 and not kwargs and id(args[0]) in control().captures.instances:
-        return args[0].__class__
+    if len(args) == 1 and not kwargs:
+        kind = objects.class_of(args[0])
+        if kind is not type(args[0]):
+            return kind
     replacement = lookup(type)
     return type(*args, **kwargs) if replacement is None else replacement(*args, **kwargs)
 

@@ -14,6 +14,7 @@ import functools
 import inspect
 import numbers
 import types
+from collections import deque
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -68,7 +69,7 @@ _CONSTANTS = (
     numbers.Number,
 )
 _SUBCLASSED = (int, float, complex, str, bytes, list, dict, set, np.ndarray)
-_MUTABLE = (set, bytearray, memoryview)
+_MUTABLE = (set, bytearray, memoryview, deque)
 
 
 def _origin(given: Input, kind: OriginKind) -> Origin:
@@ -159,6 +160,7 @@ class Captures:
         self._seen: dict[SourceKey, Any] = {}
         self._guarded: set[Hashable] = set()
         self._known: dict[int, tuple[Any, Source]] = {}  # by the caller's object: what stands for it, its source
+        self._opaque: dict[int, Any] = {}
         self._sources: dict[int, tuple[Any, Source]] = {}  # classes, functions, modules
 
     # --- inputs
@@ -275,6 +277,10 @@ class Captures:
         if key not in self._guarded:
             self._guarded.add(key)
             self.guards.append(Guard(source, condition, value))
+
+    def is_opaque(self, value: Any) -> bool:
+        """Whether a value is an object of the caller's whose state cannot be watched."""
+        return id(value) in self._opaque
 
     def source_of(self, value: Any) -> Source | None:
         """Where an object of the caller (a class, function, module or stand-in) was found."""
@@ -426,6 +432,7 @@ class Captures:
             return known[0]
         if not objects.can_stand_in(value):
             self.guard(source, "is", value)
+            self._opaque[id(value)] = value
             return value
         if not guarded:
             self.guard(source, "type", kind)
@@ -485,16 +492,12 @@ class Captures:
         stand_in = self.instances.get(id(owner))
         if stand_in is not None:
             objects.fill(self, stand_in)
-        elif id(owner) in self._sources or isinstance(owner, types.ModuleType) or self._is_foreign(owner):
+        elif id(owner) in self._sources or isinstance(owner, types.ModuleType) or self.is_opaque(owner):
             text = getattr(owner, "__name__", type(owner).__name__)
             raise CaptureError(
                 f"{what} {text} would happen while tracing only: it belongs to code that is not compiled",
                 hint="return the new value, or write into an array",
             )
-
-    def _is_foreign(self, owner: Any) -> bool:
-        known = self._known.get(id(owner))
-        return known is not None and known[0] is owner and not isinstance(owner, Tracer)
 
     # --- code that runs as it is
     def guard_code(self, function: types.FunctionType, seen: set[Any] | None = None) -> None:

@@ -23,14 +23,18 @@ if TYPE_CHECKING:
     from tracejit.trace.captures import Captures
 
 _HEAP_TYPE = 1 << 9
+_BASE_TYPE = 1 << 10
 _MEMBER = types.MemberDescriptorType
 _MISSING = object()
 _KEPT = {
     "__class__", "__delattr__", "__dict__", "__dir__", "__doc__", "__getattr__", "__getattribute__", "__init__",
-    "__init_subclass__", "__module__", "__new__", "__post_init__", "__qualname__", "__reduce__", "__reduce_ex__",
+    "__init_subclass__", "__module__", "__new__", "__qualname__", "__reduce__", "__reduce_ex__",
     "__setattr__", "__slots__", "__subclasshook__", "__weakref__", "__annotations__", "__class_getitem__", "__del__",
 }  # fmt: skip
 """Special names that stand-ins do not wrap."""
+
+
+_plain: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 
 
 @dataclass(eq=False)
@@ -60,14 +64,30 @@ class StandIn:
 
 def can_stand_in(value: Any) -> bool:
     """Whether the state of ``value`` is in attributes, so that a stand-in can be made."""
-    kind = type(value)
-    if isinstance(value, types.SimpleNamespace):
-        return _lookup(kind, "__getattribute__") is _lookup(types.SimpleNamespace, "__getattribute__")
-    if not kind.__flags__ & _HEAP_TYPE or _lookup(kind, "__getattribute__") is not object.__getattribute__:
+    return not isinstance(value, type) and _is_plain(class_of(value))
+
+
+def _is_plain(kind: type) -> bool:
+    """Whether a class is written in Python, and reading attributes of its instances means what it usually does."""
+    known = _plain.get(kind)
+    if known is None:
+        known = _plain[kind] = _find_out(kind)
+    return known
+
+
+def _find_out(kind: type) -> bool:
+    base = types.SimpleNamespace if issubclass(kind, types.SimpleNamespace) else object
+    if _lookup(kind, "__getattribute__") is not _lookup(base, "__getattribute__"):
         return False
-    return not any(c is not object and not c.__flags__ & _HEAP_TYPE for c in kind.__mro__) and not isinstance(
-        value, types.ModuleType
-    )
+    if base is not object:
+        return True
+    if not kind.__flags__ & _HEAP_TYPE or not kind.__flags__ & _BASE_TYPE:
+        return False
+    try:
+        object.__new__(kind)
+    except TypeError:  # it has state of another kind
+        return False
+    return True
 
 
 def stand_in_for(value: Any, source: Source) -> StandIn:
@@ -84,6 +104,7 @@ def _lookup(kind: type, name: str) -> Any:
 # --- the class --------------------------------------------------------------------------------------------------------
 
 _classes: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
+_originals: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
 
 
 class _Base:
@@ -103,6 +124,32 @@ def _class_for(kind: type) -> type:
     return known
 
 
+def class_of(value: Any) -> type:
+    """The class of an object as the program sees it."""
+    kind = type(value)
+    return _originals.get(kind, kind)
+
+
+def class_of_new(kind: type) -> type:
+    """The class to use for new instances of ``kind``: one whose operators are converted, if it has any."""
+    if not _is_plain(kind) or libraries.is_library_class(kind):
+        return kind
+    made = _class_for(kind)
+    return made if any(name in made.__dict__ for name in _special_names(kind)) else kind
+
+
+def _special_names(kind: type) -> list[str]:
+    """The special methods of a class that are the user's."""
+    found = []
+    for name in dir(kind):
+        if name.startswith("__") and name.endswith("__") and name not in _KEPT:
+            function = inspect.getattr_static(kind, name)
+            if isinstance(function, types.FunctionType) and not libraries.is_library_code(function.__code__):
+                if not function.__code__.co_filename.startswith("<string>"):  # made by dataclass and the like
+                    found.append(name)
+    return found
+
+
 def _make_class(kind: type) -> type:
     namespace: dict[str, Any] = {
         "__module__": kind.__module__,
@@ -115,13 +162,12 @@ def _make_class(kind: type) -> type:
     if _lookup(kind, "__setattr__") is object.__setattr__:
         namespace["__setattr__"] = _setattr
         namespace["__delattr__"] = _delattr
-    for name in dir(kind):
-        if name.startswith("__") and name.endswith("__") and name not in _KEPT:
-            function = inspect.getattr_static(kind, name)
-            if isinstance(function, types.FunctionType) and not libraries.is_library_code(function.__code__):
-                namespace[name] = _converted(name, function)
+    for name in _special_names(kind):
+        namespace[name] = _converted(name, inspect.getattr_static(kind, name))
     # not through the metaclass, which may keep a register of classes
-    return type.__new__(type(kind), kind.__name__, (_Base, kind), namespace)
+    made: type = type.__new__(type(kind), kind.__name__, (_Base, kind), namespace)
+    _originals[made] = kind
+    return made
 
 
 def _converted(name: str, function: types.FunctionType) -> Callable[..., Any]:
@@ -157,13 +203,18 @@ def _getattribute(self: Any, name: str) -> Any:
 
 def _setattr(self: Any, name: str, value: Any) -> None:
     static = inspect.getattr_static(type(self), name, None)
-    if isinstance(static, _MEMBER) or not hasattr(type(static), "__set__"):
+    if _record(self)[1] is None:
+        object.__setattr__(self, name, value)
+    elif isinstance(static, _MEMBER) or not hasattr(type(static), "__set__"):
         object.__getattribute__(self, "__dict__")[name] = value
     else:
         object.__setattr__(self, name, value)
 
 
 def _delattr(self: Any, name: str) -> None:
+    if _record(self)[1] is None:
+        object.__delattr__(self, name)
+        return
     state = object.__getattribute__(self, "__dict__")
     if name not in state:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
@@ -247,7 +298,7 @@ def _static(kind: type, name: str) -> Any:
 def own_attributes(value: Any) -> dict[str, None]:
     """The names of the attributes that an instance has by itself, in order."""
     names: dict[str, None] = {}
-    for c in reversed(type(value).__mro__):
+    for c in reversed(class_of(value).__mro__):
         for name, member in c.__dict__.items():
             if isinstance(member, _MEMBER) and hasattr(value, name):
                 names[name] = None
@@ -280,7 +331,7 @@ def fill(captures: Captures, record: StandIn) -> None:
 
 def computed_attribute(owner: Any, name: str) -> Callable[[], Any] | None:
     """How to get an attribute that a function of the user's computes; None for any other."""
-    kind = type(owner)
+    kind = class_of(owner)
     if not kind.__flags__ & _HEAP_TYPE:
         return None
     static = _static(kind, name)

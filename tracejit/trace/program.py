@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from types import FrameType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -175,7 +176,7 @@ class _Trace:
             except Unreachable:
                 return self._finish()
             except TracejitError as error:
-                locate(error, lambda frame: self.context.is_user_code(frame.f_code))
+                self._explain(error)
                 raise stripped(error) from None
             except Exception as error:
                 if not self._has_effects():
@@ -187,6 +188,19 @@ class _Trace:
                 return self._finish(result)
             except TracejitError as error:
                 raise stripped(error) from None
+
+    def _explain(self, error: TracejitError) -> None:
+        """Say where the error is, and that what it is about was not rewritten, if that is so."""
+        innermost: FrameType | None = None
+        tb = error.__traceback__
+        while tb is not None:
+            if self.context.is_user_code(tb.tb_frame.f_code):
+                innermost = tb.tb_frame
+            tb = tb.tb_next
+        locate(error, lambda frame: self.context.is_user_code(frame.f_code))
+        why = self.control.sourceless.get(innermost.f_code) if innermost is not None else None
+        if why is not None and isinstance(error, NeedsConcrete):
+            error.message += f"; {why}, so branches and loops on values known at run time cannot be compiled"
 
     def _sources(self) -> Iterator[Source]:
         names = parameter_names(self.request.function, len(self.request.arguments))
@@ -320,14 +334,13 @@ class _Trace:
         value = needed.value if isinstance(needed, ScalarTracer) else None
         if value is None:
             return None
-        direct = value in inputs
         candidates: list[tuple[int, Entry]] = []
         for param in _leaves(value):
             known = inputs.get(param)
             if known is None or not isinstance(known[1].tracer, ScalarTracer):
                 return None
-            if not direct and known[1].input.dtype.kind not in "bi":
-                return None  # a new version for every float would be too many
+            if known[1].input.dtype.kind not in "biu":
+                return None  # a version for every float would be too many
             candidates.append(known)
         if not candidates:
             return None

@@ -212,7 +212,7 @@ def _name(x: Any) -> str:
 
 def taken_apart(x: Any) -> tuple[Any, Sequence[Any], tuple[Any, ...], Callable[[list[Any]], Any] | None] | None:
     """Kind, children, keys and maker of an object that each call makes anew; None for one that may be shared by all."""
-    kind = type(x)
+    kind = objects.class_of(x)
     if kind is tuple:
         return "tuple", x, (), None
     if kind is list:
@@ -220,7 +220,7 @@ def taken_apart(x: Any) -> tuple[Any, Sequence[Any], tuple[Any, ...], Callable[[
     if kind is dict:
         return "dict", list(x.values()), tuple(x), None
     if isinstance(x, tuple) and hasattr(kind, "_fields"):
-        return "make", x, (), kind._make
+        return "make", x, (), type(x)._make
     if kind is slice:
         return "make", (x.start, x.stop, x.step), (), lambda parts: slice(*parts)
     if kind is set or kind is bytearray:
@@ -252,7 +252,12 @@ class _MakeObject:
     names: tuple[str, ...]
 
     def __call__(self, parts: list[Any]) -> Any:
-        made = self.new(self.kind)
+        return self.fill(self.blank(), parts)
+
+    def blank(self) -> Any:
+        return self.new(self.kind)
+
+    def fill(self, made: Any, parts: list[Any]) -> Any:
         for name, part in zip(self.names, parts):
             object.__setattr__(made, name, part)
         return made
@@ -309,6 +314,9 @@ def _build(plan: Any, leaves: list[Any], made: dict[int, Any]) -> Any:
         return leaves[plan.index]
     if isinstance(plan, _Reference):
         return made[plan.key]
+    if isinstance(plan.make, _MakeObject):
+        new = made[plan.key] = plan.make.blank()
+        return plan.make.fill(new, [_build(c, leaves, made) for c in plan.children])
     if plan.make is not None:
         result = plan.make([_build(c, leaves, made) for c in plan.children])
         made[plan.key] = result
