@@ -94,6 +94,10 @@ class UnsupportedError(TracejitError):
     """A function or option that tracejit does not compile (yet)."""
 
 
+class DerivativeError(TracejitError):
+    """A derivative is asked for that does not exist or is not defined."""
+
+
 # --- showing the user's source -----------------------------------------------------------------------------------------
 
 

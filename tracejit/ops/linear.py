@@ -35,15 +35,32 @@ def region_of(op: Op) -> tuple[list[Value], list[Pair]]:
 def view(b: Builder, op: Op, ct: Value, k: int) -> Contribution:
     base = op.operands[0]
     starts, pairs = region_of(op)
-    repeats = {j for j in range(ct.rank) if not any(j == other and constant(s) != 0 for _, other, s in pairs)}
-    shape = [d for j, d in enumerate(op.result.shape) if j not in repeats]
+    kept = [j for j in range(ct.rank) if any(j == other and constant(s) != 0 for _, other, s in pairs)]
     ct, pairs = _without_broadcasting(b, ct, pairs)
     if not base.rank:
         return ct
-    order = _whole(base, shape, starts, pairs)
+    order = _whole(base, [op.result.shape[j] for j in kept], starts, pairs)
     if order is not None:
         return ct if order == list(range(ct.rank)) else b.transpose(ct, order)
     return lambda into: accumulate(b, into, ct, starts, pairs)
+
+
+def view_mask(b: Builder, op: Op, mask: Value) -> Value | None:
+    """Where a cotangent of the base of a ``view`` may be other than zero, when that of the result is so only where
+    ``mask`` holds; None for anywhere."""
+    base = op.operands[0]
+    starts, pairs = region_of(op)
+    repeats = [j for j in range(mask.rank) if not any(j == other and constant(s) != 0 for _, other, s in pairs)]
+    kept = [j for j in range(mask.rank) if j not in repeats]
+    pairs = [(k, kept.index(j), s) for k, j, s in pairs if constant(s) != 0]
+    order = _whole(base, [op.result.shape[j] for j in kept], starts, pairs) if base.rank else []
+    if order is None:
+        return None
+    if mask.op is not None and mask.op.name == "view" and not mask.op.operands[0].rank:
+        return b.fill(mask.op.operands[0], base.shape)
+    if repeats:
+        mask = b.reduce(REGISTRY["reduce_any"], mask, repeats)
+    return b.transpose(mask, order) if order != sorted(order) else mask
 
 
 def _without_broadcasting(b: Builder, ct: Value, pairs: Sequence[Pair]) -> tuple[Value, list[Pair]]:

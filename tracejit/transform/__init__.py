@@ -1,0 +1,1 @@
+"""Programs made from programs: derivatives. IR to IR, closed under each other."""
