@@ -104,6 +104,10 @@ def _call_function(function: types.FunctionType, args: tuple[Any, ...], kwargs: 
     ready = convert(function)
     if ready is None:
         return _native(function, args, kwargs)
+    if (ready.__defaults__ or ready.__kwdefaults__) and ready is not function:
+        code = ready.__code__
+        if len(args) + len(kwargs) < code.co_argcount + code.co_kwonlyargcount:
+            _capture_defaults(function, ready)
     c = control()
     if c.depth >= c.options.inline_depth:
         raise CaptureError(
@@ -137,6 +141,15 @@ def convert(function: types.FunctionType) -> types.FunctionType | None:
     return ready
 
 
+def convert_internal(function: types.FunctionType) -> types.FunctionType:
+    """A function of tracejit's own, written as user code, in the form that can be traced."""
+    captures = control().captures
+    ready = captures.converted.get(function)
+    if ready is None:
+        ready = captures.converted[function] = _converted(function)
+    return ready
+
+
 def _is_root(function: types.FunctionType) -> bool:
     """Whether a function is part of what was asked to be compiled, wherever it is installed."""
     package = control().captures.package
@@ -156,9 +169,7 @@ def _converted(function: types.FunctionType) -> types.FunctionType:
         return function
     for inner in rewritten.codes:
         c.context.add_user_code(inner)
-    ready = rewritten.make(function, Hooks(function, rewritten))
-    _capture_defaults(function, ready)
-    return ready
+    return rewritten.make(function, Hooks(function, rewritten))
 
 
 _cache: dict[types.CodeType, Rewritten] = {}
@@ -177,6 +188,9 @@ def _capture_defaults(function: types.FunctionType, ready: types.FunctionType) -
     from tracejit.ir.interface import Attribute, Cell, Item
 
     captures = control().captures
+    if function in captures.defaults:
+        return
+    captures.defaults.add(function)
 
     def seen(value: Any, place: Item) -> Any:
         if value is None or isinstance(value, (bool, int, float, complex, str, bytes, type, types.FunctionType)):
@@ -244,15 +258,22 @@ def _ready(argument: Any) -> Any:
     if kind is types.FunctionType:
         if lookup(argument) is not None:
             return argument
-        return convert(argument) or argument
+        return _ready_function(argument) or argument
     if kind is types.MethodType and type(argument.__func__) is types.FunctionType:
-        function = convert(argument.__func__)
+        function = _ready_function(argument.__func__)
         return argument if function is None else types.MethodType(function, argument.__self__)
     if kind is functools.partial:
         return functools.partial(_ready(argument.func), *argument.args, **argument.keywords)
     if callable(argument) and not isinstance(argument, type) and libraries.is_ours(kind) and not is_traced(argument):
         return functools.partial(_inlined, argument)
     return argument
+
+
+def _ready_function(function: types.FunctionType) -> types.FunctionType | None:
+    ready = convert(function)
+    if ready is not None and ready is not function:
+        _capture_defaults(function, ready)
+    return ready
 
 
 def _inlined(function: Any, *args: Any, **kwargs: Any) -> Any:

@@ -72,6 +72,10 @@ _SUBCLASSED = (int, float, complex, str, bytes, list, dict, set, np.ndarray)
 _MUTABLE = (set, bytearray, memoryview, deque)
 
 
+LONG_AGO = -1
+"""The moment (see :meth:`Control.now <tracejit.trace.control.Control.now>`) at which the caller's objects were made."""
+
+
 def _origin(given: Input, kind: OriginKind) -> Origin:
     text = "argument" if kind == "argument" else "the captured value"
     return Origin(kind, given.source, f"{text} {describe(given.source)!r}")
@@ -133,6 +137,7 @@ class Captures:
         containers: Stand-ins for the caller's lists and dicts.
         instances: Stand-ins for the caller's objects.
         converted: Functions made ready for this trace.
+        defaults: Those whose default arguments have been captured.
         keep_alive: Objects that sources or keys refer to.
         package: The package of the function that is traced; None for a script or notebook.
         frozen: NumPy scalars whose value tracing needs.
@@ -156,6 +161,7 @@ class Captures:
         self.containers: list[Container] = []
         self.instances: dict[int, objects.StandIn] = {}
         self.converted: dict[types.FunctionType, types.FunctionType] = {}
+        self.defaults: set[types.FunctionType] = set()
         self.keep_alive: list[Any] = []
         self._seen: dict[SourceKey, Any] = {}
         self._guarded: set[Hashable] = set()
@@ -173,7 +179,7 @@ class Captures:
         box = ArrayTracer(param, order, origin)
         # it was there before the trace began, wherever it is met
         box.scope = None
-        box.serial = -1
+        box.serial = LONG_AGO
         box.writeable = not given.readonly
         box.input_index = len(self.entries)
         self.entries.append(Entry(given, box, param))
@@ -379,6 +385,7 @@ class Captures:
     def adopt(self, container: Any, source: Source) -> None:
         """``container`` stands for the list or dict at ``source``."""
         self.containers.append(Container(source, container, container.copy()))
+        self.control.journal.bear(container, LONG_AGO)
 
     def _range(self, value: Any, source: Source) -> Any:
         self.guard(source, "type", type(value))
@@ -438,6 +445,7 @@ class Captures:
             self.guard(source, "type", kind)
         stand_in = objects.stand_in_for(value, source)
         self.instances[id(stand_in.object)] = stand_in
+        self.control.journal.bear(stand_in.object, LONG_AGO)
         self._known[id(value)] = (stand_in.object, source)
         self._sources.setdefault(id(kind), (kind, Attribute(source, "__class__")))
         return stand_in.object

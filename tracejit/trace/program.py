@@ -31,7 +31,7 @@ from tracejit.ir.interface import (
 from tracejit.ir.loc import UNKNOWN
 from tracejit.trace import calls
 from tracejit.trace.boxes import ArrayTracer
-from tracejit.trace.captures import Captures, Entry, SourceKey, source_key
+from tracejit.trace.captures import LONG_AGO, Captures, Entry, SourceKey, source_key
 from tracejit.trace.context import Context
 from tracejit.trace.control import Control, Options, Unreachable
 from tracejit.trace.exceptions import emit_raise
@@ -252,7 +252,7 @@ class _Trace:
     def _view(self, given: ViewOf) -> ArrayTracer:
         base = self._array(given.base)
         view = base.part(Strided(given.shape, given.starts, given.pairs, given.steps))
-        view.serial = -1
+        view.serial = LONG_AGO
         if given.source is not None:
             self.views[id(view)] = given.source
             self.captures.keep_alive.append(view)

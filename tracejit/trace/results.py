@@ -220,7 +220,7 @@ def taken_apart(x: Any) -> tuple[Any, Sequence[Any], tuple[Any, ...], Callable[[
     if kind is dict:
         return "dict", list(x.values()), tuple(x), None
     if isinstance(x, tuple) and hasattr(kind, "_fields"):
-        return "make", x, (), type(x)._make
+        return "make", x, (), x._make  # type: ignore[attr-defined]
     if kind is slice:
         return "make", (x.start, x.stop, x.step), (), lambda parts: slice(*parts)
     if kind is set or kind is bytearray:
