@@ -16,7 +16,7 @@ from tracejit.ir.core import Value
 from tracejit.ir.interface import Guard, Input, Output, Program
 from tracejit.lower.loops import Lowered, Returned
 from tracejit.runtime.effects import Callbacks
-from tracejit.runtime.native_type import native_subtype
+from tracejit.runtime.native_type import SLOW_OFFSET, native_subtype
 
 from .native import LoopBuilder, build
 
@@ -74,7 +74,7 @@ def entry(
         parameters_of(inspect.signature(like), *extra),
         make_error=callbacks.make_error,
         run_effect=callbacks.run_effect,
-        slow_offset=NATIVE.slow_offset,
+        slow_offset=SLOW_OFFSET,
         **options,
     )
     code = compile_module(made.text, symbols=SYMBOLS, imports=made.imports)

@@ -15,7 +15,7 @@ import threading
 import time
 import types
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ import numpy as np
 from tracejit import config
 from tracejit.codegen.entry_arguments import flat_parameters, parameters_of
 from tracejit.errors import NeedsConcrete, TracejitError
-from tracejit.ir.core import Function
+from tracejit.ir.core import Function, Value
 from tracejit.ir.interface import Argument, ArrayInput, Input, ScalarInput
 from tracejit.runtime import aliasing, explain, history
 from tracejit.runtime.options import Options
@@ -46,7 +46,10 @@ from tracejit.runtime.signature import (
 )
 from tracejit.runtime.sources import evaluate, misfit
 from tracejit.runtime.versions import MISS, Observer, Probe, Times, Version, at_stage, build, log
+from tracejit.trace import calls
 from tracejit.trace.captures import source_key
+from tracejit.trace.context import is_tracing
+from tracejit.trace.numpy_api.table import has_traced
 from tracejit.trace.program import Specialise, trace
 
 ATTEMPTS = 5
@@ -79,14 +82,14 @@ class Family:
         shapes: The shapes that each was compiled at.
         numbers: Captured Python numbers that have changed, and so are inputs.
         constant: Captured numbers that tracing needs the value of.
-        fixed: Tracing needs the dimensions as Python numbers.
+        fixed: Dimensions that tracing needs as Python numbers, each an array and an axis.
     """
 
     versions: list[Version] = field(default_factory=list)
     shapes: list[history.Shapes] = field(default_factory=list)
     numbers: dict[Hashable, ScalarInput] = field(default_factory=dict)
     constant: set[Hashable] = field(default_factory=set)
-    fixed: bool = False
+    fixed: set[tuple[Hashable, int]] = field(default_factory=set)
 
 
 class Dispatcher:
@@ -129,6 +132,9 @@ class Dispatcher:
     # --- calling
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run a call that came to the slow path."""
+        if is_tracing() and (has_traced(args) or has_traced(kwargs.values())):
+            # a library calls it (functools.reduce, say) on behalf of a function that is being traced
+            return calls.call(self.function, args, dict(kwargs))
         bound = bind(self.function, self.signature, args, kwargs)
         copies = aliasing.copy_in(bound.values)
         try:
@@ -216,8 +222,8 @@ class Dispatcher:
         while True:
             family = self.families.setdefault((signature.key, shared.key if overlap else None), Family())
             shapes = self._shapes(signature, family, bound)
-            policy = "static" if family.fixed or overlap else self.options.shapes or config.current().shapes
-            pattern = history.generalize([*family.shapes, shapes], policy)
+            policy = "static" if overlap else self.options.shapes or config.current().shapes
+            pattern = history.generalize([*family.shapes, shapes], policy, family.fixed)
             hidden = self._hidden(family, pattern, bound)
             request = make_request(self.function, signature, pattern, hidden, shared.groups if overlap else ())
             times = Times()
@@ -227,10 +233,11 @@ class Dispatcher:
             except Specialise as needed:
                 signature = self._specialise(needed, signature, family, hidden, bound)
                 continue
-            except NeedsConcrete:
-                if policy == "static" or not any(isinstance(d, str) for shape in pattern.values() for d in shape):
+            except NeedsConcrete as needed:
+                fixed = _dimensions_behind(needed, pattern)
+                if not fixed:
                     raise
-                family.fixed = True
+                family.fixed |= fixed
                 continue
             finally:
                 times.trace = time.perf_counter() - start
@@ -249,7 +256,7 @@ class Dispatcher:
             reason=reason,
             texts=signature.texts,
             native=build(program, call, times, _observer(self.name)),
-            program=program,
+            program=replace(program, function=Function(program.function.name), keep_alive=[]),
             times=times,
             captured=[i for i in program.inputs if id(i.source) not in arguments and not _is_base(i, len(self.names))],
             argument_guards=len(request.guards),
@@ -294,11 +301,8 @@ class Dispatcher:
         key = source_key(needed.source)
         if key not in hidden:
             raise needed.error
-        if key in family.numbers:
-            del family.numbers[key]
-            family.constant.add(key)
-        else:
-            family.fixed = True
+        family.numbers.pop(key, None)
+        family.constant.add(key)
         return signature
 
     # --- captured state
@@ -343,6 +347,24 @@ class Dispatcher:
             elif parameter.kind is parameter.VAR_KEYWORD:
                 names = tuple(value)
         return count, names
+
+
+def _dimensions_behind(needed: NeedsConcrete, pattern: history.Pattern) -> set[tuple[Hashable, int]]:
+    """The symbolic dimensions that the needed value is computed from; all, if that cannot be told."""
+    places = [(leaf, axis, d) for leaf, shape in pattern.items() for axis, d in enumerate(shape) if isinstance(d, str)]
+    names: set[str | None] = set()
+    value = getattr(needed.value, "value", None)
+    queue = [value] if isinstance(value, Value) else []
+    seen = set(queue)
+    while queue:
+        v = queue.pop()
+        if v.op is None:
+            names.add(v.hint)
+        else:
+            queue += [x for x in v.op.inputs() if x not in seen]
+            seen.update(queue)
+    behind = {(leaf, axis) for leaf, axis, d in places if d in names}
+    return behind or {(leaf, axis) for leaf, axis, _ in places}
 
 
 def _functions(signature: Signature) -> Iterator[types.FunctionType]:

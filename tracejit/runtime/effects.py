@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tracejit.codegen.entry_results import SLOT
 from tracejit.errors import runtime_error
-from tracejit.ir.core import Op, Value
+from tracejit.ir.core import Op
+from tracejit.ir.loc import Loc
 from tracejit.ops.control import Slot
-from tracejit.ops.interpret import failure
 from tracejit.ops.primitive import as_kind
 
 
@@ -22,41 +23,59 @@ def read(address: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     return np.frombuffer(raw, dtype).reshape(())
 
 
-def read_slots(address: int, values: Sequence[Value]) -> list[np.ndarray[Any, Any]]:
-    """The values that compiled code put into consecutive slots."""
-    return [read(address + SLOT * k, v.dtype) for k, v in enumerate(values)]
+def read_slots(address: int, dtypes: Sequence[np.dtype[Any]]) -> list[np.ndarray[Any, Any]]:
+    """The numbers that compiled code put into consecutive slots."""
+    return [read(address + SLOT * k, d) for k, d in enumerate(dtypes)]
 
 
-def write_slots(address: int, values: Sequence[Value], numbers: Sequence[Any]) -> None:
+def write_slots(address: int, dtypes: Sequence[np.dtype[Any]], numbers: Sequence[Any]) -> None:
     """Put numbers where compiled code reads results."""
-    for k, (v, number) in enumerate(zip(values, numbers, strict=True)):
-        raw = np.asarray(number, v.dtype).tobytes()
+    for k, (dtype, number) in enumerate(zip(dtypes, numbers, strict=True)):
+        raw = np.asarray(number, dtype).tobytes()
         ctypes.memmove(address + SLOT * k, raw, len(raw))
+
+
+@dataclass(frozen=True)
+class _Site:
+    """What is needed of an op at run time; the op itself would keep the whole program alive."""
+
+    name: str
+    attrs: Mapping[str, Any]
+    operands: tuple[np.dtype[Any], ...]
+    results: tuple[np.dtype[Any], ...]
+    loc: Loc
+
+
+def _site(op: Op) -> _Site:
+    return _Site(op.name, op.attrs, tuple(v.dtype for v in op.operands), tuple(v.dtype for v in op.results), op.loc)
 
 
 class Callbacks:
     """The Python side of one kernel. Its methods are what the entry point calls."""
 
     def __init__(self, sites: Sequence[Op], effects: Sequence[Op]) -> None:
-        self.sites = sites
-        self.effects = effects
+        self._sites = [_site(op) for op in sites]
+        self._effects = [_site(op) for op in effects]
 
     def make_error(self, status: int, address: int) -> BaseException:
         """The exception of the check that failed, with a traceback to the user's line."""
-        site = self.sites[status - 1]
-        return runtime_error(failure(site, read_slots(address, site.operands[1:])), site.loc)
+        site = self._sites[status - 1]
+        payload = [p.item() for p in read_slots(address, site.operands[1:])]
+        exception: type[BaseException] = site.attrs["exception"]
+        error = exception(*(a.format(*payload) if isinstance(a, str) else a for a in site.attrs["args"]))
+        return runtime_error(error, site.loc)
 
     def run_effect(self, number: int, address: int) -> None:
         """Run a print or a callback; the callback's results go where its operands were."""
-        op = self.effects[number]
-        operands = read_slots(address, op.operands)
-        if op.name == "print":
-            parts = [as_kind(operands[p.index], p.kind) if isinstance(p, Slot) else p for p in op.attrs["parts"]]
-            print(*parts, sep=op.attrs.get("sep", " "), end=op.attrs.get("end", "\n"))
+        site = self._effects[number]
+        attrs, operands = site.attrs, read_slots(address, site.operands)
+        if site.name == "print":
+            parts = [as_kind(operands[p.index], p.kind) if isinstance(p, Slot) else p for p in attrs["parts"]]
+            print(*parts, sep=attrs.get("sep", " "), end=attrs.get("end", "\n"))
             return
-        arguments = [as_kind(v, kind) for v, kind in zip(operands, op.attrs["kinds"], strict=True)]
-        tree = op.attrs.get("tree")
+        arguments = [as_kind(v, kind) for v, kind in zip(operands, attrs["kinds"], strict=True)]
+        tree = attrs.get("tree")
         args, kwargs = (arguments, {}) if tree is None else tree.unflatten(arguments)
-        result = op.attrs["function"](*args, **kwargs)
-        results = (result,) if len(op.results) == 1 else () if not op.results else tuple(result)
-        write_slots(address, op.results, results)
+        result = attrs["function"](*args, **kwargs)
+        results = (result,) if len(site.results) == 1 else () if not site.results else tuple(result)
+        write_slots(address, site.results, results)

@@ -57,24 +57,26 @@ class _GetSet(ctypes.Structure):
 
 _keep_alive: list[Any] = []
 
+_FIELDS = object.__basicsize__ + 32
+"""Where the fields of a native subtype begin: the same for all, after room for the slots of the Python class."""
+VECTORCALL_OFFSET, _DICT_OFFSET, _WEAK_OFFSET, SLOW_OFFSET = range(_FIELDS, _FIELDS + 32, 8)
+_SIZE = _FIELDS + 32
+
 
 @dataclass(frozen=True)
 class NativeType(Generic[T]):
     """A native subtype of a Python class.
 
     Attributes:
-        type: The subtype. Its instances have the attribute ``slow``: what native code calls for calls it does not take.
-        vectorcall_offset: Where an instance keeps its vectorcall function.
-        slow_offset: Where an instance keeps ``slow``.
+        type: The subtype. Its instances have the attribute ``slow``, at :data:`SLOW_OFFSET`: what native code calls for calls
+            it does not take.
     """
 
     type: type[T]
-    vectorcall_offset: int
-    slow_offset: int
 
     def set_vectorcall(self, instance: T, address: int) -> None:
         """Let calls of ``instance`` go to the native function at ``address`` (0: to ``__call__``)."""
-        ctypes.c_void_p.from_address(id(instance) + self.vectorcall_offset).value = address
+        ctypes.c_void_p.from_address(id(instance) + VECTORCALL_OFFSET).value = address
 
 
 def native_subtype(base: type[T]) -> NativeType[T]:
@@ -85,15 +87,13 @@ def native_subtype(base: type[T]) -> NativeType[T]:
     ``__dict__`` nor ``__weakref__``, and ``__call__``. Instances bind as methods like functions do.
     """
     api = ctypes.pythonapi
-    size: int = base.__basicsize__
-    if base.__dictoffset__ or base.__weakrefoffset__ or size == object.__basicsize__:
-        raise TypeError(f"{base.__name__} must define non-empty __slots__ without __dict__ and __weakref__")
-    vectorcall, dictionary, weak, slow = range(size, size + 32, 8)
+    if base.__dictoffset__ or base.__weakrefoffset__ or not object.__basicsize__ < base.__basicsize__ <= _FIELDS:
+        raise TypeError(f"{base.__name__} must define one to four __slots__ without __dict__ and __weakref__")
     members = (_Member * 5)(
-        _Member(b"__vectorcalloffset__", _PY_SSIZE, vectorcall, _READONLY, None),
-        _Member(b"__dictoffset__", _PY_SSIZE, dictionary, _READONLY, None),
-        _Member(b"__weaklistoffset__", _PY_SSIZE, weak, _READONLY, None),
-        _Member(b"slow", _OBJECT_EX, slow, 0, None),
+        _Member(b"__vectorcalloffset__", _PY_SSIZE, VECTORCALL_OFFSET, _READONLY, None),
+        _Member(b"__dictoffset__", _PY_SSIZE, _DICT_OFFSET, _READONLY, None),
+        _Member(b"__weaklistoffset__", _PY_SSIZE, _WEAK_OFFSET, _READONLY, None),
+        _Member(b"slow", _OBJECT_EX, SLOW_OFFSET, 0, None),
         _Member(),
     )
 
@@ -114,10 +114,10 @@ def native_subtype(base: type[T]) -> NativeType[T]:
     )
     name = f"{base.__module__}.{base.__name__}".encode()
     flags = _DEFAULT | _HAVE_VECTORCALL | _METHOD_DESCRIPTOR
-    spec = _Spec(name, size + 32, 0, flags, ctypes.cast(slots, ctypes.POINTER(_Slot)))
+    spec = _Spec(name, _SIZE, 0, flags, ctypes.cast(slots, ctypes.POINTER(_Slot)))
     # the type points into the getset table (and, before 3.12, to the name) for good
     _keep_alive.extend([members, attributes, slots, name, spec])
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object)(("PyType_FromSpecWithBases", api))
     subtype = make(ctypes.addressof(spec), (base,))
     subtype.__doc__ = base.__doc__
-    return NativeType(subtype, vectorcall, slow)
+    return NativeType(subtype)

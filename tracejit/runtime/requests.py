@@ -57,7 +57,8 @@ class _Describer:
             base = ArrayInput(source, overlap.base.dtype, overlap.base.shape, "C", readonly=readonly)
             for number, (shape, start, steps) in zip(overlap.inputs, overlap.views):
                 pairs = tuple((0, axis) for axis in range(len(shape)))
-                self.views[number] = ViewOf(base=base, shape=shape, starts=(start,), pairs=pairs, steps=steps)
+                place = signature.leaves[number].source
+                self.views[number] = ViewOf(base, shape, (start,), pairs, steps, place)
         for number, leaf in enumerate(signature.leaves):
             if isinstance(leaf, ScalarLeaf):
                 self.inputs[number] = leaf.input()

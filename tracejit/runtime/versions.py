@@ -21,7 +21,7 @@ from tracejit.lower import pipeline
 from tracejit.runtime import blas
 from tracejit.runtime.effects import Callbacks
 from tracejit.runtime.history import Pattern
-from tracejit.runtime.native_type import native_subtype
+from tracejit.runtime.native_type import SLOW_OFFSET, native_subtype
 
 LONG = 20_000
 """A kernel of at least so many instructions (some microseconds) releases the GIL."""
@@ -49,7 +49,6 @@ class _Probe:
 
 
 _PROBE = native_subtype(_Probe)
-SLOW_OFFSET = _PROBE.slow_offset
 
 
 def _miss(*args: Any, **kwargs: Any) -> Miss:
@@ -106,7 +105,7 @@ class Version:
         number: 1 for the first version of its function.
         reason: Why it was compiled.
         texts: What each argument leaf is, for people.
-        program: What the function was traced to. Its function has been lowered away; inputs and guards remain.
+        program: What the function was traced to, without the IR: inputs, guards, result.
         native: The code.
         times: What it cost.
         captured: The inputs that are not arguments but captured state.
@@ -172,7 +171,7 @@ def build(program: Program, call: Parameters, times: Times, observe: pipeline.Ob
     imports = entry.imports | {s: blas.address(s) for s in kernel.needs & blas.SYMBOLS}
     code = cpu.compile_module(entry.text, symbols=SYMBOLS, imports=imports, optimize=kernel.optimize)
     times.compile = time.perf_counter() - start
-    return Native(code, [*entry.keep_alive, *program.keep_alive])
+    return Native(code, entry.keep_alive)
 
 
 def at_stage(program: Program, stage: str) -> Function:
