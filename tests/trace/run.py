@@ -115,7 +115,7 @@ class Numpy:
 
     def __getattr__(self, name: str) -> Any:
         function = getattr(np, name)
-        if is_tracing() and callable(function):
+        if is_tracing() and callable(function) and not isinstance(function, np.ufunc):
             return lookup(function) or function
         return function
 

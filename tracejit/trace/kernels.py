@@ -83,11 +83,7 @@ for _ufunc, _primitive in {
     np.bitwise_and: E.and_,
     np.bitwise_or: E.or_,
     np.bitwise_xor: E.xor,
-    np.logical_and: E.and_,
-    np.logical_or: E.or_,
-    np.logical_xor: E.xor,
     np.invert: E.not_,
-    np.logical_not: E.not_,
     np.left_shift: E.shl,
     np.right_shift: E.shr,
     np.rint: E.rint,
@@ -114,6 +110,22 @@ for _ufunc, _primitive in {
     np.float_power: E.pow,
 }.items():
     KERNELS[_ufunc] = simple(_primitive, _ufunc)
+
+
+def _logical(primitive: Primitive) -> Kernel:
+    def kernel(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+        return b.apply(primitive, *(b.cast(v, BOOL) for v in x))
+
+    return kernel
+
+
+for _ufunc, _primitive in {
+    np.logical_and: E.and_,
+    np.logical_or: E.or_,
+    np.logical_xor: E.xor,
+    np.logical_not: E.not_,
+}.items():
+    KERNELS[_ufunc] = _logical(_primitive)
 
 
 @implements(np.positive)
@@ -253,6 +265,8 @@ KERNELS[np.fmod] = _c_remainder
 
 @implements(np.exp2)
 def _exp2(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    if x[0].dtype.kind == "c":
+        raise UnsupportedError("np.exp2 of complex numbers is not supported yet")
     return b.apply(E.pow, filled(b, x[0], 2), x[0])
 
 

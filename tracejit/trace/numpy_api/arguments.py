@@ -39,13 +39,13 @@ def as_array(x: Any) -> ArrayTracer:
     return creation.array(x)
 
 
-def axis_of(axis: Any, rank: int) -> int:
-    """One axis, counted from the start."""
+def axis_of(axis: Any, rank: int, name: str | None = None) -> int:
+    """One axis, counted from the start; ``name`` is the argument that NumPy's error mentions."""
     if isinstance(axis, Tracer):
         raise axis._needs("the axis as a Python int")
     k = operator.index(axis)
     if not -rank <= k < rank:
-        raise np.exceptions.AxisError(k, rank)
+        raise np.exceptions.AxisError(k, rank, name)
     return k % rank
 
 

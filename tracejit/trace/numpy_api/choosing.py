@@ -16,7 +16,7 @@ from tracejit.trace.context import current
 from tracejit.trace.numpy_api.arguments import as_array, axis_of, order_like, reject
 from tracejit.trace.numpy_api.shaping import ravel
 from tracejit.trace.numpy_api.table import implements, method
-from tracejit.trace.numpy_api.ufuncs import operand_value, result_dtype
+from tracejit.trace.numpy_api.ufuncs import result_dtype
 from tracejit.trace.scalars import ScalarTracer, is_scalar, python_scalar
 
 _UNSET = object()
@@ -33,7 +33,8 @@ def where(condition: Any, x: Any = _UNSET, y: Any = _UNSET, /) -> Any:
     operands = [v if isinstance(v, ArrayTracer) or is_scalar(v) else as_array(v) for v in (x, y)]
     dtype = result_dtype(operands)
     mask = as_array(condition)
-    values = [b.cast(mask.read(), BOOL), *(operand_value(b, v, dtype) for v in operands)]
+    # a Python int that does not fit wraps around here
+    values = [b.cast(mask.read(), BOOL), *(b.cast(as_array(v).read(), dtype) for v in operands)]
     shapes = [v.type.shape for v in values]
     shape = broadcast.common_shape(shapes, broadcast.operands_fail(shapes))
     spread = [broadcast.spread(b, v, shape) for v in values]

@@ -226,7 +226,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     x = builder.reshape(x, (dims.product(shape_left), summed))
     y = builder.reshape(y, (summed, dims.product(shape_right)))
     result = product(x, y, lambda ok: None)
-    return scalar_or_array(builder.reshape(result, (*shape_left, *shape_right)))
+    return ArrayTracer(builder.reshape(result, (*shape_left, *shape_right)))
 
 
 @implements(np.cross)

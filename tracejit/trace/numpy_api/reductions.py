@@ -23,6 +23,7 @@ from tracejit.trace.numpy_api.table import implements, method
 
 DType: TypeAlias = "np.dtype[Any]"
 FLOAT16 = np.dtype(np.float16)
+_COUNTS_ARE_PYTHON = type(np.count_nonzero(np.ones(1))) is int
 _UNSET = np._NoValue  # type: ignore[attr-defined]
 
 
@@ -111,10 +112,12 @@ def _total(
     return _with_initial(initial, ufunc, reduced(primitive, value, axis, keepdims, out))
 
 
-def _check_not_empty(shape: Dims, axes: Sequence[int], text: str) -> None:
-    n = dims.product([shape[k] for k in axes])
-    rest: Dim = dims.product([d for k, d in enumerate(shape) if k not in axes])
-    dims.check(dims.either(dims.gt(n, 0), dims.eq(rest, 0)), ValueError, text)
+def _check_not_empty(shape: Dims, axes: Sequence[int], text: str, if_used: bool = False) -> None:
+    """Raise if the reduced axes are empty (``if_used``: unless the result is)."""
+    ok = dims.gt(dims.product([shape[k] for k in axes]), 0)
+    if if_used:
+        ok = dims.either(ok, dims.eq(dims.product([d for k, d in enumerate(shape) if k not in axes]), 0))
+    dims.check(ok, ValueError, text)
 
 
 def _extreme(
@@ -183,13 +186,13 @@ def all_(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _UNSET, *, w
 
 @implements(np.count_nonzero)
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """``np.count_nonzero``: a Python int when it counts in the whole array."""
+    """``np.count_nonzero``: before NumPy 2.3 a Python int when it counts in the whole array."""
     from tracejit.trace.conversions import item
 
     b = current().at()
     value = b.cast(b.cast(as_array(a).read(), BOOL), INT64)
     result = reduced(reduction.reduce_sum, value, axis, keepdims)
-    return item(result) if axis is None and not keepdims else result
+    return item(result) if _COUNTS_ARE_PYTHON and axis is None and not keepdims else result
 
 
 # --- means ----------------------------------------------------------------------------------------
@@ -317,7 +320,7 @@ def _position(primitive: Primitive, a: Any, axis: Any, out: Any, keepdims: Any, 
         flat = value if value.rank == 1 else b.reshape(value, (dims.product(shape),))
         return returned(b, b.reduce(primitive, flat, (0,)), shape, range(len(shape)), keepdims, out)
     k = axis_of(axis, value.rank)
-    _check_not_empty(shape, (k,), text)
+    _check_not_empty(shape, (k,), text, if_used=True)
     return returned(b, b.reduce(primitive, value, (k,)), shape, (k,), keepdims, out)
 
 

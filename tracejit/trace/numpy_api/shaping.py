@@ -189,7 +189,7 @@ def swapaxes(a: Any, axis1: Any, axis2: Any) -> ArrayTracer:
     current().at()
     x = as_array(a)
     order = list(range(x.ndim))
-    j, k = axis_of(axis1, x.ndim), axis_of(axis2, x.ndim)
+    j, k = axis_of(axis1, x.ndim, "axis1"), axis_of(axis2, x.ndim, "axis2")
     order[j], order[k] = order[k], order[j]
     return permuted(x, order)
 
@@ -205,8 +205,9 @@ def moveaxis(a: Any, source: Any, destination: Any) -> ArrayTracer:
     """``np.moveaxis``."""
     current().at()
     x = as_array(a)
-    sources = [axis_of(k, x.ndim) for k in (source if isinstance(source, (tuple, list)) else (source,))]
-    places = [axis_of(k, x.ndim) for k in (destination if isinstance(destination, (tuple, list)) else (destination,))]
+    sources = [axis_of(k, x.ndim, "source") for k in (source if isinstance(source, (tuple, list)) else (source,))]
+    wanted = destination if isinstance(destination, (tuple, list)) else (destination,)
+    places = [axis_of(k, x.ndim, "destination") for k in wanted]
     if len(sources) != len(places):
         raise ValueError("`source` and `destination` arguments must have the same number of elements")
     order = [k for k in range(x.ndim) if k not in sources]
@@ -392,7 +393,7 @@ def diagonal(a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> ArrayTr
     x = as_array(a)
     if x.ndim < 2:
         raise ValueError("diag requires an array of at least two dimensions")
-    j, k = axis_of(axis1, x.ndim), axis_of(axis2, x.ndim)
+    j, k = axis_of(axis1, x.ndim, "axis1"), axis_of(axis2, x.ndim, "axis2")
     if j == k:
         raise ValueError("axis1 and axis2 cannot be the same")
     shift = static_int(offset, "the offset of the diagonal as a Python int")

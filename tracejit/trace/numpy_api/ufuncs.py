@@ -79,7 +79,7 @@ def call(
     for k in range(ufunc.nout):
         target = outs[k]
         if target is not None:
-            shape = _output_shape(shape, target)
+            shape = _output_shape(shape, target, named)
         spread = [broadcast.spread(b, v, shape) for v in values]
         kernel = kernel_of(ufunc) if ufunc.nout == 1 else PAIRS[ufunc][k]
         result = kernel(b, spread, dtypes[ufunc.nin :])
@@ -120,7 +120,7 @@ def _outputs(out: Any, count: int) -> list[ArrayTracer | None]:
     return targets
 
 
-def _output_shape(shape: Dims, target: ArrayTracer) -> Dims:
+def _output_shape(shape: Dims, target: ArrayTracer, named: Sequence[Dims]) -> Dims:
     """The shape of ``out``, which the inputs must broadcast to and may not exceed."""
     text = "non-broadcastable output operand with shape %s doesn't match the broadcast shape %s"
     fail = broadcast.fail_with(ValueError, text, target.shape_dims, shape)
@@ -130,9 +130,9 @@ def _output_shape(shape: Dims, target: ArrayTracer) -> Dims:
     for d, t in zip(shape, target.shape_dims[lead:]):
         if d is t or d == 1 or dims.equal(d, t):
             continue
-        if isinstance(d, int) and isinstance(t, int) and t != 1:
-            broadcast.operands_fail([shape, target.shape_dims])(False)
-        fail(dims.either(dims.eq(d, t), dims.eq(d, 1)))
+        fits = dims.either(dims.eq(d, t), dims.eq(d, 1))
+        broadcast.operands_fail(named)(dims.either(fits, dims.eq(t, 1)))
+        fail(fits)
     return target.shape_dims
 
 
@@ -243,6 +243,13 @@ def clip(
     high = a_max if max is None else max
     if kwargs:
         raise UnsupportedError(f"np.clip({next(iter(kwargs))}=...) is not supported yet")
+    subject = a if is_scalar(a) else as_array(a)
+    of = subject.dtype if isinstance(subject, ArrayTracer) else result_dtype([subject])
+    if of.kind in "iu":
+        # a Python int beyond the dtype on the harmless side is no limit
+        least, greatest = promotion.int_bounds(of)
+        low = None if type(low) is int and low <= least else low
+        high = None if type(high) is int and high >= greatest else high
     if low is None and high is None:
         return call(np.positive, a, out=out)
     if high is None:
@@ -253,7 +260,7 @@ def clip(
     b = current().at()
     operands = [x if isinstance(x, ArrayTracer) or is_scalar(x) else as_array(x) for x in (a, low, high)]
     dtype = result_dtype(operands)
-    values = [operand_value(b, x, dtype) for x in operands]
+    values = [operand_value(b, operands[0], dtype), *_limits(b, operands[1], operands[2], dtype)]
     arrays = [x for x in operands if isinstance(x, ArrayTracer)]
     shapes = [v.type.shape for v in values]
     shape = broadcast.common_shape(shapes, broadcast.operands_fail(shapes))
@@ -266,6 +273,19 @@ def clip(
     promotion.check_output_cast(np.minimum, dtype, target.dtype)
     assignment.assign(target, ArrayTracer(result))
     return target
+
+
+def _limits(b: Builder, low: Operand, high: Operand, dtype: DType) -> list[Value]:
+    """The limits of ``np.clip``; a traced Python int that is beyond the dtype on the harmless side is no limit."""
+    values: list[Value] = []
+    for limit, is_low in ((low, True), (high, False)):
+        python_int = isinstance(limit, ScalarTracer) and limit.alternatives == (("python", INT64),)
+        if python_int and dtype.kind in "iu" and dtype not in (INT64, UINT64):
+            least, greatest = promotion.int_bounds(dtype)
+            bound = b.const(least if is_low else greatest, INT64)
+            limit = ScalarTracer(b.apply(E.maximum if is_low else E.minimum, limit.value, bound), limit.alternatives)
+        values.append(operand_value(b, limit, dtype))
+    return values
 
 
 def result_dtype(operands: Sequence[Operand]) -> DType:
