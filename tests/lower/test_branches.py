@@ -290,7 +290,8 @@ def test_carried_unchanged() -> None:
           %zero: i64 = const 0
           %one: i64 = const 1
           %false: bool = const False
-          %a: f64, %b: f64, %flag: bool, %s: f64 = for %zero, %n, %one, %x, %x, %false, %x { (%i: i64, %a1: f64, %b1: f64, %f1: bool, %s1: f64) ->
+          %a: f64, %b: f64, %g: bool, %s: f64 = for %zero, %n, %one, %x, %x, %false, %x {
+            (%i: i64, %a1: f64, %b1: f64, %f1: bool, %s1: f64) ->
             %b2: f64 = if %p {
               print %b1 {parts = (&Slot(0, "python"),)}
               yield %b1
@@ -306,7 +307,7 @@ def test_carried_unchanged() -> None:
             }
             yield %a1, %b2, %f2, %s2
           }
-          return %a, %b, %flag, %s
+          return %a, %b, %g, %s
         }
         """,
         """

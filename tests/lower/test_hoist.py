@@ -127,7 +127,8 @@ ARRAYS = """
 
 def test_dear_arrays_move_from_loops_that_run() -> None:
     inputs = [[3, X, True], [0, X, True]]
-    f = apply(parse(ARRAYS.replace("STOP", "%three").replace("%zero:", "%three: i64 = const 3\n %zero:", 1)), (hoist.run,), inputs)
+    text = ARRAYS.replace("STOP", "%three").replace("%zero:", "%three: i64 = const 3\n %zero:", 1)
+    f = apply(parse(text), (hoist.run,), inputs)
     assert names(f) == ["view", "mul", "exp", "for", "return"]
     f = apply(parse(ARRAYS.replace("STOP", "%n")), (hoist.run,), inputs)
     assert names(f) == ["for", "return"]

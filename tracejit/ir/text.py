@@ -371,6 +371,7 @@ class _Parser:
         while self.accept("{"):
             region = Block()
             region.parent = op
+            self.skip_lines()
             if self.accept("("):
                 region.params = self.definitions(region, ")")
                 self.expect(")")

@@ -347,7 +347,8 @@ select = elementwise(
 
 
 def _cast_evaluate(operands: Sequence[Any], attrs: Attrs, result_types: Sequence[ArrayType]) -> Any:
-    return np.asarray(operands[0]).astype(result_types[0].dtype)
+    x, dtype = np.asarray(operands[0]), result_types[0].dtype
+    return (x.real if x.dtype.kind == "c" and dtype.kind in "iuf" else x).astype(dtype)
 
 
 cast = Primitive(

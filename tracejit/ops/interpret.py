@@ -104,7 +104,10 @@ class _Run:
         if isinstance(type, BufferType) or type.is_static:
             return type
         own = op.results
-        return type.with_shape(tuple(-1 if d in own else self.dim(d) for d in type.shape))
+        shape = tuple(0 if d in own else self.dim(d) for d in type.shape)
+        if min(shape) < 0:
+            self.fail(op, f"negative dimension in {list(shape)}")
+        return type.with_shape(tuple(-1 if d in own else n for d, n in zip(type.shape, shape)))
 
     def bind(self, values: Sequence[Value], contents: Sequence[Any], op: Op | None) -> None:
         """Give ``values`` their contents; they must be what their types say."""
@@ -136,9 +139,6 @@ class _Run:
         if not isinstance(primitive, Primitive) or primitive.evaluate is None:
             raise NotImplementedError(f"the interpreter has no rule for {op.name!r}")
         types = [self.resolve(r.type, op) for r in op.results]
-        for t in types:
-            if any(isinstance(d, int) and d < -1 for d in t.shape):
-                self.fail(op, f"negative dimension in {t}")
         if op.name in _BOUNDS:
             _BOUNDS[op.name](self, op, operands, types[0].shape)
         results = primitive.evaluate(operands, op.attrs, types)

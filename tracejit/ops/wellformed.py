@@ -18,6 +18,9 @@ Rule = Callable[[Op], "str | None"]
 
 def problem(op: Op) -> str | None:
     """What is wrong with ``op``, or None."""
+    operands, results = _COUNTS.get(op.name, (0, None))
+    if len(op.operands) < operands or (results is not None and len(op.results) != results):
+        return f"at least {operands} operands and {'some' if results is None else results} results are expected"
     rule = _RULES.get(op.name)
     if rule is not None:
         found = rule(op)
@@ -120,7 +123,7 @@ def _const(op: Op) -> str | None:
         if type(value) not in (bool, int, float, complex):
             return f"a scalar constant is a Python scalar, not {value!r}"
         kind = {"b": bool, "i": int, "u": int, "f": float, "c": complex}[t.dtype.kind]
-        return None if type(value) is kind else f"{value!r} is not a {kind.__name__}"
+        return None if type(value) is kind else f"{value!r} is not of type {kind.__name__}"
     if not isinstance(value, np.ndarray) or value.dtype != t.dtype or value.shape != t.shape:
         return f"the value is not an array {t}"
     return None if not value.flags.writeable else "a constant array must be read-only"
@@ -210,7 +213,7 @@ def _concat(op: Op) -> str | None:
 
 
 def _nonzero(op: Op) -> str | None:
-    if len(op.operands) != 1 or op.operands[0].dtype != BOOL or op.operands[0].rank == 0:
+    if len(op.operands) != 1 or op.operands[0].dtype != BOOL or op.operands[0].rank == 0 or not op.results:
         return "a bool array is expected"
     n, *indices = op.results
     if n.type != INDEX or len(indices) != op.operands[0].rank:
@@ -358,6 +361,16 @@ def _alloc(op: Op) -> str | None:
         return "the number of elements is expected"
     return None
 
+
+_COUNTS: dict[str, tuple[int, int | None]] = {
+    **dict.fromkeys(("const", "empty", "iota", "constant_buffer"), (0, 1)),
+    **dict.fromkeys(("view", "reshape", "concat"), (1, 1)),
+    **dict.fromkeys(("update", "gather", "matmul", "same_buffer"), (2, 1)),
+    "scatter": (3, 1),
+    "nonzero": (1, None),
+    "print": (0, 0),
+}
+"""The least number of operands, and the number of results where it is fixed."""
 
 _RULES: dict[str, Rule] = {
     "const": _const,
