@@ -1,0 +1,265 @@
+"""What a recorded loop carries from turn to turn: local names, contents of arrays, contents of Python objects.
+
+Names get a template before the body is recorded (a guess: numbers are carried in the type they have before the loop, anything
+else stays the object it is). If what the body leaves behind does not fit, the template is widened and the body recorded
+again. Contents of arrays need no guess (see :meth:`Control.localize <tracejit.trace.control.Control.localize>`).
+
+A name that is bound to another array in each turn (``x = x + 1``, ``a, b = b, a``) is carried by its contents (:class:`Rebound`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from tracejit.ir.core import Block, Value
+from tracejit.ir.types import INDEX, INT64, ArrayType, Dim
+from tracejit.ops import control
+from tracejit.ops import elementwise as E
+from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
+from tracejit.trace.context import Context, current
+from tracejit.trace.identity import ById
+from tracejit.trace.lenses import Lenses
+from tracejit.trace.templates import NewValue, Template, Values
+
+Mode = Literal["read", "swap", "choice"]
+
+
+class MergedChoice(ChoiceTracer):
+    """A choice whose contents are known as long as no candidate has been written to since.
+
+    Args:
+        selector: Which candidate it is.
+        candidates: The boxes.
+        merged: The contents, whichever it is.
+        order: The memory order.
+    """
+
+    __slots__ = ("_seen",)
+
+    def __init__(self, selector: Value, candidates: Sequence[ArrayTracer], merged: Value, order: str) -> None:
+        super().__init__(selector, candidates)
+        self.shape_dims = merged.type.shape
+        self._order = order
+        self._value = merged
+        self._seen = [r._value for r in self.roots]
+
+    def set_value(self, value: Value) -> None:
+        self._value = value
+
+    def refresh(self, value: Value) -> None:
+        """``value`` is what it contains now."""
+        self._value = value
+        self._seen = [r._value for r in self.roots]
+
+    def choose(self) -> Value:
+        """The contents by looking up which candidate it is."""
+        return super()._load(())
+
+    def _load(self, lenses: Lenses) -> Value:
+        unlocalized = self.context.inputs.unlocalized
+        if any(unlocalized(r) is not v for r, v in zip(self.roots, self._seen)):
+            return super()._load(lenses)
+        if self.scope is not self.context.scope:
+            self.context.localize(self)
+        value = self._value
+        for lens in lenses:
+            value = lens.get(self.context.builder, value)
+        return value
+
+
+@dataclass(frozen=True, eq=False)
+class Rebound(Template):
+    """A name bound to an array that changes from turn to turn.
+
+    Two values besides run-time dimensions: which array it is (an index into ``entries``, or ``len(entries)`` for one made in the
+    loop), and its contents.
+
+    Attributes:
+        slot: Distinguishes the names of one loop.
+        entries: The arrays that it may be from before the loop.
+        mode: ``"read"``: nothing writes to the arrays while they are carried, so contents are enough. ``"swap"``: the names
+            exchange arrays, and these are written to. ``"choice"``: neither; each access looks up which array it is.
+    """
+
+    slot: int
+    dtype: np.dtype[Any]
+    shape: tuple[Dim | None, ...]
+    order: str
+    entries: tuple[ArrayTracer, ...]
+    mode: Mode
+    is_array = True
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Rebound)
+            and (self.dtype, self.shape, self.order, self.mode) == (other.dtype, other.shape, other.order, other.mode)
+            and len(self.entries) == len(other.entries)
+            and all(a is b for a, b in zip(self.entries, other.entries))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def place(self, x: ArrayTracer) -> int:
+        """Which entry ``x`` is, else the number of entries."""
+        for k, e in enumerate(self.entries):
+            if x is e or (x.root is e.root and x.lenses == e.lenses):
+                return k
+        return len(self.entries)
+
+    def pack(self, x: Any, out: list[Value]) -> None:
+        b = current().at()
+        for d, own in zip(self.shape, x.shape_dims):
+            if d is None:
+                out.append(b.index(own))
+        out.append(self.identity(x))
+        out.append(self._contents(x))
+
+    def identity(self, x: ArrayTracer) -> Value:
+        """Which array ``x`` is, as a value."""
+        b = current().builder
+        head = heads().get(x)
+        if head is not None:
+            return head.translated(self)
+        if isinstance(x, ChoiceTracer):
+            result = self.identity(x.candidates[-1])
+            for k in range(len(x.candidates) - 2, -1, -1):
+                is_k = b.apply(E.eq, x.selector, b.const(k, INT64))
+                result = b.apply(E.select, is_k, self.identity(x.candidates[k]), result)
+            return result
+        return b.const(self.place(x), INT64)
+
+    def _contents(self, x: ArrayTracer) -> Value:
+        if self.mode != "choice":
+            return x.read()
+        made = _made_inside(self, x)
+        if made is None:
+            b = current().builder
+            return b.empty(self.dtype, [n if d is None else d for d, n in zip(self.shape, x.shape_dims)])
+        return made.read()
+
+    def allocate(self, new: NewValue) -> None:
+        shape = tuple(new(INDEX) if d is None else d for d in self.shape)
+        new(INDEX)
+        new(ArrayType(self.dtype, shape))
+
+    def unpack(self, values: Values) -> ArrayTracer:
+        """The box at the start of a turn."""
+        for d in self.shape:
+            if d is None:
+                current().nonnegative.add(next(values))
+        identity, contents = next(values), next(values)
+        after: AfterLoop | None = current().inputs.after_loop
+        if after is not None:
+            return after.box(self, identity, contents)
+        box: ArrayTracer = ArrayTracer(contents, self.order)
+        if self.mode == "choice":
+            box = ChoiceTracer(identity, (*self.entries, box))
+        heads()[box] = _Head(self, identity)
+        return box
+
+    def fits(self, x: Any) -> bool:
+        return isinstance(x, ArrayTracer) and x.dtype == self.dtype and x.ndim == len(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class _Head:
+    """What is known of the box that a name is bound to at the start of a turn."""
+
+    template: Rebound
+    identity: Value
+
+    def translated(self, to: Rebound) -> Value:
+        """The identity among the entries of another name of the loop."""
+        b = current().builder
+        result = b.const(len(to.entries), INT64)
+        if all(a is c for a, c in zip(self.template.entries, to.entries)) and len(self.template.entries) == len(to.entries):
+            return self.identity
+        for k, e in enumerate(self.template.entries):
+            is_k = b.apply(E.eq, self.identity, b.const(k, INT64))
+            result = b.apply(E.select, is_k, b.const(to.place(e), INT64), result)
+        return result
+
+
+class AfterLoop:
+    """Turns what :class:`Rebound` names carried into arrays after the loop."""
+
+    def __init__(self) -> None:
+        self._collecting = False
+        self._swapped: dict[tuple[int, ...], tuple[Rebound, list[tuple[Value, Value]]]] = {}
+
+    def prepare(self, parts: Sequence[tuple[Template, list[Value]]]) -> None:
+        """Settle the contents of arrays that the names exchanged, given all names and what they carried."""
+        self._collecting = True
+        for t, values in parts:
+            t.unpack(iter(values))
+        self._collecting = False
+        for t, slots in self._swapped.values():
+            settled = [_exchanged(current(), slots, k) for k in range(len(t.entries))]
+            for e, value in zip(t.entries, settled):
+                e.write(value)
+
+    def box(self, t: Rebound, identity: Value, contents: Value) -> ArrayTracer:
+        """The array that the name is bound to."""
+        if self._collecting:
+            if t.mode == "swap":
+                key = tuple(id(e) for e in t.entries)
+                self._swapped.setdefault(key, (t, []))[1].append((identity, contents))
+            return t.entries[0] if t.entries else ArrayTracer(contents, t.order)
+        op = identity.op
+        known = op.attrs["value"] if op is not None and op.name == "const" else None
+        if known is not None and known < len(t.entries):
+            return t.entries[known]
+        if known is not None or not t.entries:
+            return ArrayTracer(contents, t.order)
+        if t.mode == "swap":
+            return MergedChoice(identity, t.entries, contents, t.order) if len(t.entries) > 1 else t.entries[0]
+        own = ArrayTracer(contents, t.order)
+        if t.mode == "choice":
+            return ChoiceTracer(identity, (*t.entries, own))
+        return MergedChoice(identity, (*t.entries, own), contents, t.order)
+
+
+def _exchanged(context: Context, slots: Sequence[tuple[Value, Value]], k: int) -> Value:
+    """The contents of array number ``k`` after the loop: those of the name that is bound to it."""
+    b = context.at()
+    (identity, contents), *rest = slots
+    if not rest:
+        return contents
+    known = identity.op.attrs["value"] if identity.op is not None and identity.op.name == "const" else None
+    if known is not None:
+        return contents if known == k else _exchanged(context, rest, k)
+    arms: list[Block] = []
+    for mine in (True, False):
+        block = Block()
+        with context.region(block):
+            b.yield_(contents if mine else _exchanged(context, rest, k))
+        arms.append(block)
+    is_k = b.apply(E.eq, identity, b.const(k, INT64))
+    return b.emit(control.if_, (is_k,), (contents.type,), None, arms)[0]
+
+
+def heads() -> ById[_Head]:
+    """The boxes at the start of turns, of all loops of the trace."""
+    found: ById[_Head] = current().inputs.heads
+    return found
+
+
+def _made_inside(t: Rebound, x: ArrayTracer) -> ArrayTracer | None:
+    """The part of ``x`` that is no entry: an array made in the loop."""
+    if isinstance(x, ChoiceTracer):
+        parts = [m for c in x.candidates if (m := _made_inside(t, c)) is not None]
+        if len(parts) < 2:
+            return parts[0] if parts else None
+        b = current().builder
+        selector = b.const(len(parts) - 1, INT64)
+        for k, c in enumerate(x.candidates):
+            m = _made_inside(t, c)
+            if m is not None:
+                is_k = b.apply(E.eq, x.selector, b.const(k, INT64))
+                selector = b.apply(E.select, is_k, b.const(parts.index(m), INT64), selector)
+        return ChoiceTracer(selector, parts)
+    return x if t.place(x) == len(t.entries) else None

@@ -1,0 +1,353 @@
+"""Taking arrays out of a recorded block: boxes made inside it, and views whose numbers were computed there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tracejit.ir.core import Value
+from tracejit.ir.types import INDEX, INT64, ArrayType, Dim
+from tracejit.ops import elementwise as E
+from tracejit.trace import boxes, dims
+from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
+from tracejit.trace.context import Context, current
+from tracejit.trace.lenses import ImagPart, Lens, Lenses, RealPart, Reshape, Strided
+from tracejit.trace.templates import NewValue, Static, Template, Values
+
+
+# --- the numbers in a chain of lenses -----------------------------------------------------------------------------------------
+
+
+def lens_numbers(lens: Lens) -> tuple[Dim, ...]:
+    match lens:
+        case Strided(d, starts, _, steps):
+            return (*d, *starts, *steps)
+        case Reshape(d, base):
+            return (*d, *base)
+        case RealPart(d) | ImagPart(d):
+            return d
+
+
+def with_numbers(lens: Lens, numbers: Sequence[Dim]) -> Lens:
+    """``lens`` with other numbers in the order of :func:`lens_numbers`."""
+    n = len(lens.dims)
+    match lens:
+        case Strided(_, starts, pairs, _):
+            k = n + len(starts)
+            return Strided(tuple(numbers[:n]), tuple(numbers[n:k]), pairs, tuple(numbers[k:]))
+        case Reshape():
+            return Reshape(tuple(numbers[:n]), tuple(numbers[n:]))
+        case RealPart():
+            return RealPart(tuple(numbers))
+        case ImagPart():
+            return ImagPart(tuple(numbers))
+
+
+def numbers_of(lenses: Lenses) -> tuple[Dim, ...]:
+    return tuple(n for lens in lenses for n in lens_numbers(lens))
+
+
+def with_all_numbers(lenses: Lenses, numbers: Sequence[Dim]) -> Lenses:
+    out: list[Lens] = []
+    at = 0
+    for lens in lenses:
+        k = len(lens_numbers(lens))
+        out.append(with_numbers(lens, numbers[at : at + k]))
+        at += k
+    return tuple(out)
+
+
+def same_structure(a: Lenses, b: Lenses) -> bool:
+    """Whether two chains differ in numbers only."""
+    zeros = [with_all_numbers(x, (0,) * len(numbers_of(x))) for x in (a, b)]
+    return zeros[0] == zeros[1] and [len(p.dims) for p in a] == [len(p.dims) for p in b]
+
+
+def available(context: Context, d: Dim) -> bool:
+    return isinstance(d, int) or context.is_available(d)
+
+
+def view_of(root: ArrayTracer, lenses: Lenses, like: ArrayTracer) -> ArrayTracer:
+    """The view of ``root`` through ``lenses`` with the dtype and flags of ``like``."""
+    view = root.part(lenses[-1], like.dtype, like.writeable)
+    view.lenses = lenses
+    return view
+
+
+# --- exports ------------------------------------------------------------------------------------------------------------------
+
+
+class Export:
+    """A root box made inside one or both arms, as one root box after them.
+
+    Attributes:
+        inside: The box in each arm, or None.
+        box: The box afterwards, once the values are there.
+    """
+
+    def __init__(self, inside: Sequence[ArrayTracer | None], shape: tuple[Dim | None, ...], order: str) -> None:
+        self.inside = tuple(inside)
+        self.shape = shape
+        self.order = order
+        self.like = next(b for b in inside if b is not None)
+        self.box: ArrayTracer | None = None
+
+    def pack(self, arm: int, out: list[Value]) -> None:
+        b = current().at()
+        box = self.inside[arm]
+        if box is None:
+            made: list[Value] = []
+
+            def blank(t: ArrayType) -> Value:
+                made.append(b.const(0, t.dtype) if not t.shape else b.empty(t.dtype, t.shape))
+                return made[-1]
+
+            self.allocate(blank)  # type: ignore[arg-type]
+            out.extend(made)
+            return
+        for d, own in zip(self.shape, box.shape_dims):
+            if d is None:
+                out.append(b.index(own))
+        out.append(box.read())
+
+    def allocate(self, new: NewValue) -> None:
+        shape = tuple(new(INDEX) if d is None else d for d in self.shape)
+        new(ArrayType(self.like.dtype, shape))
+
+    def unpack(self, values: Values) -> None:
+        for d in self.shape:
+            if d is None:
+                current().nonnegative.add(next(values))
+        self.box = ArrayTracer(next(values), self.order)
+        self.box.writeable = all(b.writeable for b in self.inside if b is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class Exported(Template):
+    """The box of an export."""
+
+    export: Export
+    is_array = True
+
+    def pack(self, x: Any, out: list[Value]) -> None:
+        pass
+
+    def blank(self, out: list[Value]) -> None:
+        pass
+
+    def allocate(self, new: NewValue) -> None:
+        pass
+
+    def unpack(self, values: Values) -> Any:
+        return self.export.box
+
+    def fits(self, x: Any) -> bool:
+        return any(x is box for box in self.export.inside)
+
+
+@dataclass(frozen=True, eq=False)
+class View(Template):
+    """A view with numbers that come out of the arms; ``fixed`` has those that do not (else None)."""
+
+    root: Template
+    like: ArrayTracer
+    fixed: tuple[Dim | None, ...]
+    given: tuple[ArrayTracer, ...]
+    is_array = True
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, View) or self.root != other.root or self.fixed != other.fixed:
+            return False
+        return same_structure(self.like.lenses, other.like.lenses)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def pack(self, x: ArrayTracer, out: list[Value]) -> None:
+        b = current().at()
+        for own, d in zip(numbers_of(x.lenses), self.fixed):
+            if d is None:
+                out.append(b.index(own))
+
+    def allocate(self, new: NewValue) -> None:
+        for d in self.fixed:
+            if d is None:
+                new(INDEX)
+
+    def unpack(self, values: Values) -> Any:
+        numbers = [next(values) if d is None else d for d in self.fixed]
+        root = self.root.unpack(iter(()))
+        view = view_of(root, with_all_numbers(self.like.lenses, numbers), self.like)
+        current().nonnegative.update(d for d in view.shape_dims if isinstance(d, Value))
+        return view
+
+    def fits(self, x: Any) -> bool:
+        if any(x is box for box in self.given):
+            return True
+        root = getattr(self.root, "value", None)
+        return isinstance(x, ArrayTracer) and x.root is root and same_structure(x.lenses, self.like.lenses)
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen(Template):
+    """One of several arrays: ``candidates`` are templates, ``given`` the boxes inside that each stands for."""
+
+    candidates: tuple[Template, ...]
+    given: tuple[tuple[ArrayTracer, ...], ...]
+    is_array = True
+
+    def pack(self, x: ArrayTracer, out: list[Value]) -> None:
+        b = current().at()
+        if isinstance(x, ChoiceTracer):
+            selector = b.const(self._place(x.candidates[-1]), INT64)
+            for k in range(len(x.candidates) - 2, -1, -1):
+                here = b.const(self._place(x.candidates[k]), INT64)
+                is_k = b.apply(E.eq, x.selector, b.const(k, INT64))
+                selector = b.apply(E.select, is_k, here, selector)
+            out.append(selector)
+            parts: Sequence[ArrayTracer] = x.candidates
+        else:
+            out.append(b.const(self._place(x), INT64))
+            parts = (x,)
+        places = {self._place(p): p for p in parts}
+        for k, candidate in enumerate(self.candidates):
+            if k in places:
+                candidate.pack(places[k], out)
+            else:
+                candidate.blank(out)
+
+    def _place(self, x: ArrayTracer) -> int:
+        for k, boxes_of in enumerate(self.given):
+            if any(x is b or (x.root is b.root and x.lenses == b.lenses) for b in boxes_of):
+                return k
+        raise AssertionError("a box that is none of the candidates")
+
+    def allocate(self, new: NewValue) -> None:
+        new(INDEX)
+        for candidate in self.candidates:
+            candidate.allocate(new)
+
+    def unpack(self, values: Values) -> Any:
+        selector = next(values)
+        return ChoiceTracer(selector, [c.unpack(values) for c in self.candidates])
+
+    def fits(self, x: Any) -> bool:
+        parts = x.candidates if isinstance(x, ChoiceTracer) else (x,)
+        return all(any(any(p is b for b in bs) for bs in self.given) for p in parts)
+
+
+class Exports:
+    """The arrays that leave a pair of arms (or one block), each once.
+
+    Args:
+        since: Boxes with a higher serial were made inside.
+        arms: How many arms there are.
+    """
+
+    def __init__(self, since: int, arms: int) -> None:
+        self.since = since
+        self.arms = arms
+        self.context = current()
+        self.list: list[Export] = []
+
+    def is_inside(self, box: ArrayTracer) -> bool:
+        """Whether a root box was made in the arms."""
+        return box.root.serial > self.since
+
+    def pair(self, x: ArrayTracer, y: ArrayTracer) -> Template | None:
+        """Two boxes made inside, one per arm, as one; None if they cannot be (or one already became another)."""
+        for export in self.list:
+            if export.inside[0] is x or export.inside[1] is y:
+                return Exported(export) if export.inside == (x, y) else None
+        return Exported(self._add((x, y), x, y))
+
+    def single(self, x: ArrayTracer, arm: int) -> Template:
+        """A root box that was made inside one arm."""
+        for export in self.list:
+            if export.inside[arm] is x:
+                return Exported(export)
+        inside: list[ArrayTracer | None] = [None] * self.arms
+        inside[arm] = x
+        return Exported(self._add(inside, x, x))
+
+    def _add(self, inside: Sequence[ArrayTracer | None], x: ArrayTracer, y: ArrayTracer) -> Export:
+        shape: list[Dim | None] = []
+        for a, b in zip(x.shape_dims, y.shape_dims):
+            same = dims.equal(a, b)
+            shape.append(a if same and available(self.context, a) else b if same and available(self.context, b) else None)
+        orders = {o if isinstance(o, str) else "strided" for o in (x._order, y._order)}
+        export = Export(inside, tuple(shape), orders.pop() if len(orders) == 1 else "strided")
+        self.list.append(export)
+        return export
+
+    def any_box(self, x: ArrayTracer, arm: int) -> Template:
+        """Whatever box, as it is after the arms."""
+        if isinstance(x, ChoiceTracer):
+            return self.choice([(c, arm) for c in x.candidates])
+        root = x.root
+        if isinstance(root, ChoiceTracer):
+            if not self.is_inside(root) and all(available(self.context, n) for n in numbers_of(x.lenses)):
+                return Static(x)
+            return self.choice([(boxes_part(c, x), arm) for c in root.candidates], selector_of=root)
+        base: Template = self.single(root, arm) if self.is_inside(root) else Static(root)
+        if not x.lenses:
+            return base
+        numbers = numbers_of(x.lenses)
+        if isinstance(base, Static) and all(available(self.context, n) for n in numbers):
+            return Static(x)
+        fixed = tuple(n if available(self.context, n) else None for n in numbers)
+        return View(base, x, fixed, (x,))
+
+    def views(self, x: ArrayTracer, y: ArrayTracer) -> Template | None:
+        """Two views of one root that differ in numbers only, as one view; None if they are not that."""
+        if x.root is not y.root or not x.lenses or not y.lenses or isinstance(x.root, ChoiceTracer):
+            return None
+        if self.is_inside(x) or not same_structure(x.lenses, y.lenses) or x.writeable != y.writeable:
+            return None
+        fixed = tuple(
+            a if dims.equal(a, b) and available(self.context, a) else None
+            for a, b in zip(numbers_of(x.lenses), numbers_of(y.lenses))
+        )
+        return View(Static(x.root), x, fixed, (x, y))
+
+    def choice(self, given: Sequence[tuple[ArrayTracer, int]], selector_of: ChoiceTracer | None = None) -> Template:
+        """One of several boxes, each of an arm."""
+        candidates: list[Template] = []
+        places: list[list[ArrayTracer]] = []
+        for box, arm in given:
+            parts = box.candidates if isinstance(box, ChoiceTracer) else (box,)
+            for part in parts:
+                for known in places:
+                    if any(part is k or (part.root is k.root and part.lenses == k.lenses) for k in known):
+                        known.append(part)
+                        break
+                else:
+                    candidates.append(self.any_box(part, arm))
+                    places.append([part])
+        if selector_of is not None:
+            return _Resolved(tuple(candidates), tuple(map(tuple, places)), selector_of)
+        return Chosen(tuple(candidates), tuple(map(tuple, places)))
+
+
+class _Resolved(Chosen):
+    """A view of a choice, as a choice of views."""
+
+    def __init__(
+        self, candidates: tuple[Template, ...], given: tuple[tuple[ArrayTracer, ...], ...], root: ChoiceTracer
+    ) -> None:
+        super().__init__(candidates, given)
+        object.__setattr__(self, "root", root)
+
+    def pack(self, x: ArrayTracer, out: list[Value]) -> None:
+        root: ChoiceTracer = self.root  # type: ignore[attr-defined]
+        out.append(root.selector)
+        for candidate, (part, *_) in zip(self.candidates, self.given):
+            candidate.pack(part, out)
+
+    def fits(self, x: Any) -> bool:
+        return isinstance(x, ArrayTracer) and x.root is self.root  # type: ignore[attr-defined]
+
+
+def boxes_part(candidate: ArrayTracer, view: ArrayTracer) -> ArrayTracer:
+    """What ``view`` would be if its root were ``candidate``."""
+    return view_of(candidate.root, boxes.joined(candidate.lenses, view.lenses), view)

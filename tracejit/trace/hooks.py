@@ -1,0 +1,367 @@
+"""What rewritten code calls instead of letting Python decide: one method per construct.
+
+Each does what Python does, unless something traced is involved, or something of the caller's is read, which is captured. Nothing
+here assumes that a trace is in progress: a rewritten function that outlives its trace works as the original.
+"""
+
+from __future__ import annotations
+
+import builtins
+import operator
+from collections.abc import Callable, Iterator
+from types import CellType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tracejit.errors import CaptureError, NeedsConcrete
+from tracejit.ir.core import Value
+from tracejit.trace import calls, comprehensions, contexts, either, exceptions, iterables, loops, staging
+from tracejit.trace.boxes import ArrayTracer, box_of
+from tracejit.trace.context import current, is_tracing
+from tracejit.trace.control import UNBOUND, control
+from tracejit.trace.either import Either, MaybeUnbound
+from tracejit.trace.scalars import ScalarTracer
+from tracejit.trace.tracer import Tracer
+
+if TYPE_CHECKING:
+    from tracejit.trace.rewrite import Rewritten
+
+Thunk = Callable[[None], Any]
+
+_INPLACE: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.iadd, "-": operator.isub, "*": operator.imul, "/": operator.itruediv, "//": operator.ifloordiv,
+    "%": operator.imod, "**": operator.ipow, "@": operator.imatmul, "&": operator.iand, "|": operator.ior,
+    "^": operator.ixor, "<<": operator.ilshift, ">>": operator.irshift,
+}  # fmt: skip
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+_CONTAINERS = (list, dict, set)
+
+
+class Hooks:
+    """The hooks of one function (and those nested in it).
+
+    Args:
+        function: The original.
+        rewritten: Its rewritten form.
+    """
+
+    UNBOUND = UNBOUND
+    Exception = Exception
+    locals = staticmethod(builtins.locals)
+    slice = slice
+    fstring = staticmethod(exceptions.fstring)
+
+    def __init__(self, function: FunctionType, rewritten: Rewritten) -> None:
+        self._globals = function.__globals__
+        self._sites = rewritten.sites
+        code = function.__code__
+        self._cells: dict[str, CellType] = dict(zip(code.co_freevars, function.__closure__ or ()))
+
+    # --- names
+    def glob(self, name: str) -> Any:
+        if is_tracing():
+            return control().captures.glob(self._globals, name)
+        namespace = self._globals
+        if name in namespace:
+            return namespace[name]
+        known = vars(builtins)
+        if name not in known:
+            raise NameError(f"name {name!r} is not defined", name=name)
+        return known[name]
+
+    def cell(self, name: str, value: Any) -> Any:
+        return control().captures.cell(self._cells[name], name) if is_tracing() else value
+
+    def bound(self, name: str, value: Any) -> Any:
+        return value.get() if isinstance(value, MaybeUnbound) else value
+
+    # --- control flow
+    def if_(self, index: int, test: Any, tests: int) -> Any:
+        return staging.branch_driver(self._sites[index], test, tests)
+
+    def while_(self, index: int, env: dict[str, Any]) -> Any:
+        return loops.While(self._sites[index], env)
+
+    def for_(self, index: int, items: Any, env: dict[str, Any]) -> Any:
+        return loops.for_driver(self._sites[index], self.items(items), env)
+
+    def assertion_error(self, *args: Any) -> BaseException:
+        return AssertionError(*args)
+
+    # --- logic
+    def and_(self, first: Any, *rest: Thunk) -> Any:
+        for thunk in rest:
+            if isinstance(first, Tracer):
+                condition = staging.truth(first)
+                if not isinstance(condition, bool):
+                    return self._and(first, condition, thunk, rest[rest.index(thunk) + 1 :])
+                if not condition:
+                    return first
+            elif not first:
+                return first
+            first = thunk(None)
+        return first
+
+    def _and(self, first: Any, condition: Value, thunk: Thunk, rest: tuple[Thunk, ...]) -> Any:
+        return staging.branch(condition, lambda: self.and_(thunk(None), *rest), lambda: first)
+
+    def or_(self, first: Any, *rest: Thunk) -> Any:
+        for thunk in rest:
+            if isinstance(first, Tracer):
+                condition = staging.truth(first)
+                if not isinstance(condition, bool):
+                    return self._or(first, condition, thunk, rest[rest.index(thunk) + 1 :])
+                if condition:
+                    return first
+            elif first:
+                return first
+            first = thunk(None)
+        return first
+
+    def _or(self, first: Any, condition: Value, thunk: Thunk, rest: tuple[Thunk, ...]) -> Any:
+        return staging.branch(condition, lambda: first, lambda: self.or_(thunk(None), *rest))
+
+    def all_(self, first: Any, *rest: Thunk) -> Any:
+        return self._logic(first, rest, True)
+
+    def any_(self, first: Any, *rest: Thunk) -> Any:
+        return self._logic(first, rest, False)
+
+    def _logic(self, first: Any, rest: tuple[Thunk, ...], conjunction: bool) -> Any:
+        """``and`` (or ``or``) where only the truth of the result counts."""
+        for k, thunk in enumerate(rest):
+            if isinstance(first, Tracer):
+                condition = staging.truth(first)
+                if not isinstance(condition, bool):
+                    remaining = rest[k + 1 :]
+                    return staging.both(
+                        condition, lambda: self._logic(thunk(None), remaining, conjunction), conjunction
+                    )
+            else:
+                condition = bool(first)
+            if condition is not conjunction:
+                return condition
+            first = thunk(None)
+        return first
+
+    def not_(self, x: Any) -> Any:
+        if not isinstance(x, Tracer):
+            return not x
+        condition = staging.truth(x)
+        return not condition if isinstance(condition, bool) else staging.negated(condition)
+
+    def choose(self, test: Any, first: Thunk, second: Thunk) -> Any:
+        if isinstance(test, Tracer):
+            condition = staging.truth(test)
+            if not isinstance(condition, bool):
+                return staging.branch(condition, lambda: first(None), lambda: second(None))
+            test = condition
+        return first(None) if test else second(None)
+
+    def chain(self, left: Any, op: str, right: Any, *rest: Any) -> Any:
+        """``left op right op ...``; of ``rest``, every second is a thunk."""
+        result = self._compare(op, left, right)
+        if not rest:
+            return result
+        next_op, thunk, *more = rest
+        return self.and_(result, lambda _: self.chain(right, next_op, thunk(None), *more))
+
+    def _compare(self, op: str, a: Any, b: Any) -> Any:
+        function = _COMPARE.get(op)
+        if function is not None:
+            return function(a, b)
+        return {
+            "==": self.eq, "!=": self.ne, "is": self.is_, "is not": self.is_not, "in": self.in_, "not in": self.not_in,
+        }[op](a, b)  # fmt: skip
+
+    def eq(self, a: Any, b: Any) -> Any:
+        if isinstance(a, (tuple, list)) and type(a) is type(b) and (calls.has_traced(a) or calls.has_traced(b)):
+            if len(a) != len(b):
+                return False
+            if not a:
+                return True
+            first, *rest = [lambda _, x=x, y=y: self.eq(x, y) for x, y in zip(a, b)]
+            return self.all_(staging.as_bool(first(None)), *(lambda _, f=f: staging.as_bool(f(None)) for f in rest))
+        return a == b
+
+    def ne(self, a: Any, b: Any) -> Any:
+        if isinstance(a, (tuple, list)) and type(a) is type(b) and (calls.has_traced(a) or calls.has_traced(b)):
+            return self.not_(self.eq(a, b))
+        return a != b
+
+    def is_(self, a: Any, b: Any) -> Any:
+        if not isinstance(a, Tracer) and not isinstance(b, Tracer):
+            return a is b
+        return either.same_object(a, b)
+
+    def is_not(self, a: Any, b: Any) -> Any:
+        return self.not_(self.is_(a, b))
+
+    def in_(self, item: Any, container: Any) -> Any:
+        if isinstance(container, ArrayTracer):
+            return container.contains(item)
+        if isinstance(container, Either):
+            return container.each(lambda c: self.in_(item, c))
+        if isinstance(item, Tracer):
+            if isinstance(container, np.ndarray):
+                return box_of(container).contains(item)
+            if isinstance(container, range):
+                return self.all_(item >= min(container, default=0), *(lambda _, f=f: f() for f in _in_range(item, container)))
+        if isinstance(container, (tuple, list)) and (isinstance(item, Tracer) or calls.has_traced(container)):
+            result: Any = False
+            for part in reversed(container):
+                rest = result
+                result = self.any_(staging.as_bool(self._same_or_equal(part, item)), lambda _, rest=rest: rest)
+            return result
+        return item in container
+
+    def _same_or_equal(self, a: Any, b: Any) -> Any:
+        return a is b or self.eq(a, b)
+
+    def not_in(self, item: Any, container: Any) -> Any:
+        return self.not_(self.in_(item, container))
+
+    # --- access
+    def attr(self, owner: Any, name: str) -> Any:
+        if isinstance(owner, Tracer):
+            return getattr(owner, name)
+        return control().captures.attr(owner, name) if is_tracing() else getattr(owner, name)
+
+    def setattr(self, value: Any, owner: Any, name: str) -> None:
+        if is_tracing():
+            control().captures.setattr(owner, name, value)
+        else:
+            setattr(owner, name, value)
+
+    def delattr(self, owner: Any, name: str) -> None:
+        if is_tracing():
+            control().captures.delattr(owner, name)
+        else:
+            delattr(owner, name)
+
+    def item(self, owner: Any, key: Any) -> Any:
+        if isinstance(key, Tracer) and not isinstance(owner, Tracer):
+            return _traced_item(owner, key)
+        if type(key) is tuple and isinstance(owner, np.ndarray) and calls.has_traced(key):
+            return box_of(owner)[key]
+        return owner[key]
+
+    def setitem(self, value: Any, owner: Any, key: Any) -> None:
+        if isinstance(owner, Tracer):
+            owner[key] = value
+            return
+        if is_tracing():
+            if isinstance(owner, np.ndarray):
+                box_of(owner)[key] = value
+                return
+            if isinstance(key, Tracer):
+                key = _known_key(owner, key)
+            if isinstance(owner, _CONTAINERS):
+                control().journal.note(owner)
+        owner[key] = value
+
+    def delitem(self, owner: Any, key: Any) -> None:
+        if is_tracing() and isinstance(owner, _CONTAINERS):
+            control().journal.note(owner)
+        del owner[key]
+
+    def store_back(self, new: Any, old: Any, owner: Any, key: Any) -> None:
+        """The end of ``owner[key] += ...``: ``new`` is what the operator made of ``old``, which was read from there."""
+        if new is old and isinstance(new, ArrayTracer) and isinstance(owner, ArrayTracer) and new.root is owner.root:
+            return  # it was changed in place
+        self.setitem(new, owner, key)
+
+    def inplace(self, op: str, old: Any, value: Any) -> Any:
+        if type(old) in _CONTAINERS and is_tracing():
+            control().journal.note(old)
+        elif type(old) is np.ndarray and is_tracing():
+            old = box_of(old)
+        return _INPLACE[op](old, value)
+
+    # --- calls
+    def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if not is_tracing():
+            return function(*args, **kwargs)
+        if isinstance(function, type):
+            replacement = iterables.FUNCTIONS.get(function)
+            if replacement is not None:
+                return replacement(*args, **kwargs)
+        if isinstance(function, Either):
+            return function.each(lambda f: self.call(f, *args, **kwargs))
+        if function is len and len(args) == 1 and isinstance(args[0], iterables.Staged):
+            return iterables.length(args[0])
+        result = calls.call(function, args, kwargs)
+        if type(result) in _CONTAINERS and not isinstance(function, FunctionType):
+            self.new(result)
+        return result
+
+    def comprehend(self, function: Any, items: Any, each: Any, keep: Any, lazy: bool, /, *args: Any, **kwargs: Any) -> Any:
+        """``function(element for target in items if test)``."""
+        items = self.items(items)
+        if is_tracing():
+            return comprehensions.comprehend(self.call, function, items, each, keep, lazy, args, kwargs)
+        made = (each(i, i) for i in items if keep is None or keep(i, i))
+        return function(made if lazy else list(made), *args, **kwargs)
+
+    def new(self, made: Any) -> Any:
+        """A container has just been made."""
+        if is_tracing():
+            c = control()
+            if id(made) not in c.journal.born:
+                c.journal.bear(made, c.now())
+        return made
+
+    def items(self, items: Any) -> Any:
+        """What a loop or comprehension runs over."""
+        return items
+
+    def unpack(self, items: Any) -> Any:
+        """``*items``."""
+        return items
+
+    # --- with and try
+    def context(self, manager: Any) -> Any:
+        return contexts.manager(manager) if is_tracing() else manager
+
+    def try_(self, has_finally: bool, *kinds: Any) -> Any:
+        return contexts.enter_try(has_finally, kinds) if is_tracing() else None
+
+    def tried(self, token: Any) -> None:
+        if token is not None:
+            contexts.leave_try(token)
+
+    def handling(self, token: Any) -> None:
+        if token is not None:
+            contexts.handle(token)
+
+
+def _in_range(item: Any, r: range) -> Iterator[Callable[[], Any]]:
+    yield lambda: item <= max(r, default=-1)
+    if abs(r.step) != 1:
+        yield lambda: (item - r.start) % r.step == 0
+
+
+def _traced_item(owner: Any, key: Tracer) -> Any:
+    if isinstance(owner, np.ndarray):
+        return box_of(owner)[key]
+    if isinstance(key, Either):
+        return key.each(lambda k: owner[k])
+    return owner[_known_key(owner, key)]
+
+
+def _known_key(owner: Any, key: Tracer) -> Any:
+    """A traced index into a Python object: the exception says which value must be known while compiling."""
+    kind = type(owner).__name__
+    if isinstance(owner, (list, tuple, str, dict)) and isinstance(key, ScalarTracer):
+        raise NeedsConcrete(
+            key, f"the value of {'a key' if isinstance(owner, dict) else 'an index'} of a {kind}",
+            hint=None if isinstance(owner, dict) else f"an array: np.array({kind}_of_numbers)[i]",
+        )  # fmt: skip
+    if isinstance(owner, (list, tuple, str)) and isinstance(key, ArrayTracer):
+        return key.__index__()
+    return key
+
+

@@ -1,0 +1,145 @@
+"""Python objects that the program changes while it is traced: lists, dicts, sets and attributes.
+
+Outside of traced branches and loops a change simply happens: the trace runs it once, as Python would. Inside, every change is
+noted, so that it can be undone before another arm is recorded, and joined like a local variable afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from tracejit.errors import CaptureError
+
+State: TypeAlias = "list[Any] | dict[Any, Any] | set[Any]"
+
+_MUTATORS: dict[type, frozenset[str]] = {
+    list: frozenset({"append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "__iadd__", "__imul__"}),
+    dict: frozenset({"pop", "popitem", "clear", "update", "setdefault", "__ior__"}),
+    set: frozenset(
+        {"add", "remove", "discard", "pop", "clear", "update", "intersection_update", "difference_update"}
+        | {"symmetric_difference_update", "__ior__", "__iand__", "__isub__", "__ixor__"}
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an arm did to an object."""
+
+    target: Any
+    before: State
+    after: State
+
+
+class Journal:
+    """The changes in the arms that are open.
+
+    Attributes:
+        foreign: Objects that belong to the caller, by id, with how to name them: changing them is refused.
+        born: Objects made while tracing, by id, with the moment.
+        merged: Objects made by joining two, by id: whether they are the one or the other is known at run time only.
+    """
+
+    def __init__(self) -> None:
+        self.foreign: dict[int, tuple[Any, str]] = {}
+        self.born: dict[int, tuple[Any, int]] = {}
+        self.merged: dict[int, Any] = {}
+        self._log: list[tuple[Any, State]] = []
+        self._noted: list[set[int]] = []
+
+    def note(self, target: Any) -> None:
+        """``target`` is about to be changed."""
+        known = self.foreign.get(id(target))
+        if known is not None:
+            raise CaptureError(
+                f"{known[1]} is an object of the caller: compiled code cannot change it",
+                hint="return the new contents, or write into an array (which the caller sees)",
+            )
+        if id(target) in self.merged:
+            raise CaptureError(
+                f"this {type(target).__name__} is one of two, depending on the path taken: it cannot be changed",
+                hint="make a copy of it first, or change it inside the branches",
+            )
+        if self._noted and id(target) not in self._noted[-1]:
+            self._noted[-1].add(id(target))
+            self._log.append((target, state_of(target)))
+
+    def mark(self) -> int:
+        """An arm opens."""
+        self._noted.append(set())
+        return len(self._log)
+
+    def changes(self, mark: int, since: int) -> dict[int, Change]:
+        """What the innermost arm, which opened at moment ``since``, has changed so far.
+
+        Objects that were made in the arm do not count: nothing outside knows them.
+        """
+        found: dict[int, Change] = {}
+        for target, before in self._log[mark:]:
+            if id(target) not in found and not self.is_younger(target, since):
+                found[id(target)] = Change(target, before, state_of(target))
+        return found
+
+    def rewind(self, mark: int, changes: dict[int, Change]) -> None:
+        """The innermost arm closes: undo its changes."""
+        del self._log[mark:]
+        self._noted.pop()
+        for change in changes.values():
+            restore(change.target, change.before)
+
+    def keep(self) -> None:
+        """The innermost arm closes, and its changes stay."""
+        noted = self._noted.pop()
+        if self._noted:
+            self._noted[-1] |= noted
+
+    def depth(self) -> int:
+        return len(self._noted)
+
+    def cut(self, depth: int) -> None:
+        """Forget that arms further in are open: an exception left them. Their changes count as those of the arm around."""
+        del self._noted[depth:]
+
+    def is_younger(self, target: Any, moment: int) -> bool:
+        """Whether ``target`` was made after ``moment``."""
+        known = self.born.get(id(target))
+        return known is not None and known[1] > moment
+
+    def bear(self, target: Any, moment: int) -> None:
+        """``target`` has just been made."""
+        self.born[id(target)] = (target, moment)
+
+
+def mutates(method: Any) -> bool:
+    """Whether a bound built-in method changes the object it belongs to."""
+    owner = getattr(method, "__self__", None)
+    names = _MUTATORS.get(type(owner))
+    return names is not None and getattr(method, "__name__", "") in names
+
+
+def state_of(target: Any) -> State:
+    """A copy of what can be changed about ``target``."""
+    kind = type(target)
+    if kind is list or kind is dict or kind is set:
+        copy: State = target.copy()
+        return copy
+    try:
+        return dict(vars(target))
+    except TypeError:
+        raise CaptureError(
+            f"a {kind.__name__} is changed under a traced condition",
+            hint="use local variables, lists, dicts or arrays there",
+        ) from None
+
+
+def restore(target: Any, state: State) -> None:
+    """Put back what :func:`state_of` took."""
+    if isinstance(target, list):
+        target[:] = state
+    elif isinstance(target, (dict, set)):
+        target.clear()
+        target.update(state)  # type: ignore[arg-type]
+    else:
+        vars(target).clear()
+        vars(target).update(state)

@@ -1,0 +1,398 @@
+"""Recording one turn of a loop, and making the loop op of it.
+
+:class:`Turn` is one attempt: it opens the blocks, hands out the names at the start of a turn, takes them at the end, and then
+either says which templates would have fitted (:meth:`Turn.widened`) or makes the op (:meth:`Turn.finish`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tracejit.errors import CaptureError
+from tracejit.ir.core import Block, Value
+from tracejit.ir.types import INDEX, Dim
+from tracejit.trace import dims
+from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
+from tracejit.trace.carried import Mode, Rebound, heads
+from tracejit.trace.context import current
+from tracejit.trace.control import UNBOUND, Arm, Control, NotRollable, Scope, Unbound
+from tracejit.trace.either import Either, MaybeUnbound, describe
+from tracejit.trace.exports import Exports, View, available, numbers_of
+from tracejit.trace.identity import ById
+from tracejit.trace.journal import restore
+from tracejit.trace.scalars import ScalarTracer
+from tracejit.trace.templates import (
+    Internal,
+    Maybe,
+    OneOf,
+    Policy,
+    Scalar,
+    Static,
+    Template,
+    Tree,
+    fits,
+    merge,
+    parts_of,
+    settle,
+    structure_of,
+    template_of,
+)
+from tracejit.trace.tracer import ScalarAbstract, abstract, alternative_of
+
+if TYPE_CHECKING:
+    from tracejit.trace.rewrite import Site
+
+Env = dict[str, Any]
+
+
+class LoopPolicy(Policy):
+    """How arrays that a loop binds to names are carried; see :mod:`tracejit.trace.carried`."""
+
+    def __init__(self, exports: Exports, after_only: bool) -> None:
+        self.exports = exports
+        self.after_only = after_only
+        self.slots = 0
+
+    def arrays(self, a: Template, b: Template) -> Template | None:
+        x = b.value if isinstance(b, Static) else None
+        if not isinstance(x, ArrayTracer):
+            return None
+        if isinstance(a, Static):
+            first: ArrayTracer = a.value
+            dtype, shape, order, entries, mode = first.dtype, first.shape_dims, first._order, _flat(first), "read"
+            slot = self.slots = self.slots + 1
+        elif isinstance(a, Rebound):
+            dtype, shape, order, entries, mode, slot = a.dtype, a.shape, a.order, list(a.entries), a.mode, a.slot
+        elif isinstance(a, View):
+            known = self.exports.views(a.like, x)
+            return View(a.root, a.like, _fixed(a, known), (*a.given, x)) if isinstance(known, View) else None
+        else:
+            return None
+        if x.dtype != dtype or x.ndim != len(shape):
+            raise CaptureError(
+                f"{self.what!r} is {describe(x)} after a turn of the loop, and was a {dtype} array with {len(shape)} "
+                f"dimension{'s' if len(shape) != 1 else ''} before it",
+                hint="use another name, or convert it",
+            )
+        if isinstance(a, Static):
+            if self.after_only:
+                return self.exports.views(first, x) or self.exports.choice([(first, 0), (x, 0)])
+            known = self.exports.views(first, x)
+            if known is not None:
+                return known
+        for part in _flat(x):
+            head = heads().get(part)
+            more = head.template.entries if head is not None else () if self.exports.is_inside(part) else (part,)
+            entries += [e for e in more if all(e is not k for k in entries)]
+            if head is None and part.lenses and not self.exports.is_inside(part) and self._has_inner_numbers(part):
+                raise CaptureError(
+                    f"{self.what!r} is bound to a view of another array in each turn of the loop",
+                    hint="copy it: x = y[i].copy()",
+                )
+        merged = tuple(
+            d if d is not None and dims.equal(d, own) and available(self.exports.context, d) else None
+            for d, own in zip(shape, x.shape_dims)
+        )
+        same = isinstance(order, str) and order == x._order
+        return Rebound(slot, dtype, merged, str(order) if same else "strided", tuple(entries), mode)  # type: ignore[arg-type]
+
+    def _has_inner_numbers(self, x: ArrayTracer) -> bool:
+        return not all(available(self.exports.context, n) for n in numbers_of(x.lenses))
+
+    def settled(self, x: ArrayTracer) -> Template:
+        if self.after_only or not self.exports.is_inside(x):
+            return self.exports.any_box(x, 0)
+        self.slots += 1
+        shape = tuple(d if available(self.exports.context, d) else None for d in x.shape_dims)
+        order = x._order if isinstance(x._order, str) and not x.lenses else "strided"
+        return Rebound(self.slots, x.dtype, shape, order, (), "read")
+
+    def keeps_identity(self, x: Any) -> bool:
+        return not current().inputs.journal.is_younger(x, self.exports.since)
+
+
+def _fixed(a: View, b: View) -> tuple[Dim | None, ...]:
+    return tuple(None if d is None or e is None else d for d, e in zip(a.fixed, b.fixed))
+
+
+def _flat(x: ArrayTracer) -> list[ArrayTracer]:
+    """The boxes that a box may be."""
+    if isinstance(x, ChoiceTracer) and x not in heads():
+        return [p for c in x.candidates for p in _flat(c)]
+    return [x]
+
+
+class Turn:
+    """One attempt at recording a loop.
+
+    Args:
+        c: The trace.
+        site: The loop in the source.
+        entry: The names before the loop.
+        templates: What each carried name is at the start of a turn.
+        objects: Python objects whose contents the loop carries, with their templates.
+
+    Attributes:
+        arms: Its blocks: the condition, if there is one, and the body.
+        start: The carried names at the start of the last block.
+        outer_blocks: The blocks of outer counters, when one body has several.
+    """
+
+    def __init__(
+        self,
+        c: Control,
+        site: Site,
+        entry: Env,
+        templates: dict[str, Template],
+        objects: dict[int, tuple[Any, Template]],
+    ) -> None:
+        self.c = c
+        self.site = site
+        self.entry = entry
+        self.templates = templates
+        self.objects = objects
+        self.since = c.now()
+        self.arms: list[Arm] = []
+        self.starts: list[list[Value]] = []
+        self.outer_blocks: list[Block] = []
+        self.start: Env = {}
+
+    # --- recording
+    def open(self, counters: int = 0) -> list[Value]:
+        """Open the next block of the loop; returns its first ``counters`` parameters."""
+        context = self.c.context
+        block = Block()
+        extra = [block.add_param(INDEX) for _ in range(counters)]
+        arm = Arm(self.c, block, Scope(block, context.scope, self), self.outer_blocks)
+        arm.open()
+        self.arms.append(arm)
+        params: list[Value] = []
+
+        def new(t: Any) -> Value:
+            params.append(block.add_param(t))
+            return params[-1]
+
+        for t in self.templates.values():
+            t.allocate(new)
+        for _, t in self.objects.values():
+            t.allocate(new)
+        self.starts.append(params)
+        values = iter(params)
+        self.start = {name: t.unpack(values) for name, t in self.templates.items()}
+        for target, t in self.objects.values():
+            self.c.journal.note(target)
+            restore(target, t.unpack(values))
+        return extra
+
+    def close(self) -> None:
+        """The block is recorded."""
+        self.arms[-1].close()
+
+    def abandon(self) -> None:
+        """Forget everything; the current block is still open."""
+        self.close()
+        for arm in self.arms:
+            arm.block.drop_references()
+
+    @property
+    def body(self) -> Arm:
+        return self.arms[-1]
+
+    # --- do the templates fit?
+    def widened(self, env: Env) -> tuple[dict[str, Template], dict[int, tuple[Any, Template]]] | None:
+        """The templates that fit what a turn leaves behind, or None if the present ones do."""
+        body = self.body
+        body.look()
+        with body.outside():
+            policy = LoopPolicy(Exports(self.since, 1), False)
+            policy.slots = 1 + max((r.slot for t in self.templates.values() for r in rebounds(t)), default=0)
+            new: dict[str, Template] = {}
+            slots: dict[int, _Slot] = {}
+            for name, t in self.templates.items():
+                policy.what = name
+                start = self.start[name]
+                out = start if body.raised else env.get(name, UNBOUND)
+                new[name] = self._fitting(t, out, start, policy)
+                _collect(new[name], out, start, slots)
+            decided = self._decide(slots)
+            new = {name: with_rebounds(t, decided) for name, t in new.items()}
+            objects = self._widened_objects(policy)
+        same = all(new[name] == t for name, t in self.templates.items())
+        return None if same and objects is None else (new, objects if objects is not None else self.objects)
+
+    def _fitting(self, t: Template, out: Any, start: Any, policy: LoopPolicy) -> Template:
+        if out is start and not any(rebounds(t)):
+            return t
+        if isinstance(t, Rebound) and isinstance(out, ArrayTracer):
+            merged = policy.arrays(t, Static(out))
+            assert merged is not None
+            return merged
+        return settle(merge(t, template_of(out, policy), policy), policy)
+
+    def _decide(self, slots: dict[int, _Slot]) -> dict[int, Rebound]:
+        """The modes of names bound to arrays; those that exchange arrays get the same entries."""
+        groups: list[list[int]] = []
+        for k, slot in slots.items():
+            mine = [g for g in groups if any(_share(slot.template.entries, slots[j].template.entries) for j in g)]
+            groups = [g for g in groups if g not in mine] + [[*(j for g in mine for j in g), k]]
+        decided: dict[int, Rebound] = {}
+        for group in groups:
+            every: list[ArrayTracer] = []
+            for k in group:
+                every += [e for e in slots[k].template.entries if all(e is not other for other in every)]
+            mode = self._mode([slots[k] for k in group], every)
+            for k in group:
+                decided[k] = replace(slots[k].template, entries=tuple(every), mode=mode)
+        self._check_shared(slots)
+        return decided
+
+    def _mode(self, group: list[_Slot], entries: list[ArrayTracer]) -> Mode:
+        written = self.body.arrays
+        entry_roots = [r for e in entries for r in _roots(e)]
+        swaps = _is_permutation(group, entries)
+        if all(slot.start not in heads() for slot in group):  # the names still stood for the arrays from before the loop
+            return "read" if not any(r in written for r in entry_roots) else "swap" if swaps else "choice"
+        mode: Mode = max((slot.template.mode for slot in group), key=("read", "swap", "choice").index)
+        if mode == "read":
+            starts = [r for slot in group for r in _roots(slot.start)]
+            if any(r in written for r in (*entry_roots, *starts)):
+                mode = "swap" if swaps else "choice"
+        if mode == "swap":
+            touched = any(r in arm.scope.localized for arm in self.arms if arm.scope for r in entry_roots)
+            if not swaps or touched:
+                mode = "choice"
+        return mode
+
+    def _check_shared(self, slots: dict[int, _Slot]) -> None:
+        """Two names for one array made in the loop are two arrays to the next turn: none of them may be written."""
+        seen: ById[_Slot] = ById()
+        for slot in slots.values():
+            for part in _flat(slot.out) if isinstance(slot.out, ArrayTracer) else ():
+                root = part.root
+                other = seen.setdefault(root, slot)
+                if other is slot or not (root.serial > self.since or root in heads()):
+                    continue
+                if any(r in self.body.arrays for s in (slot, other) if s.start in heads() for r in _roots(s.start)):
+                    raise CaptureError(
+                        "two names are the same array after a turn of a loop, and it is written to in the next turn",
+                        hint="copy it: b = a.copy()",
+                    )
+
+    def _widened_objects(self, policy: LoopPolicy) -> dict[int, tuple[Any, Template]] | None:
+        found: dict[int, tuple[Any, Template]] = dict(self.objects)
+        changed = False
+        for arm in self.arms:
+            for key, change in arm.objects.items():
+                policy.what = describe(change.target)
+                known = found.get(key)
+                old = template_of(change.before, policy) if known is None else known[1]
+                merged = settle(merge(old, template_of(change.after, policy), policy), policy)
+                if isinstance(change.before, set) or not isinstance(merged, (Tree, Static)):
+                    raise NotRollable(
+                        f"{describe(change.target)} changes its size or keys in a loop that is compiled as a loop",
+                        hint="use an array of fixed size: np.empty(n)",
+                    )
+                if isinstance(merged, Tree):
+                    merged = Tree(merged.kind, merged.keys, merged.children)
+                if known is None or merged != old:
+                    found[key] = (change.target, merged)
+                    changed = True
+        return found if changed else None
+
+
+@dataclass
+class _Slot:
+    """An array that the loop binds anew: its template, and the boxes before and after a turn."""
+
+    template: Rebound
+    start: Any
+    out: Any
+
+
+def _collect(t: Template, out: Any, start: Any, slots: dict[int, _Slot]) -> None:
+    """Find the arrays bound anew in ``t``."""
+    match t:
+        case Rebound():
+            slots[t.slot] = _Slot(t, start, out)
+        case Tree(_, _, children):
+            same = [parts_of(x) if structure_of(x) == (t.kind, t.keys) else [None] * len(children) for x in (out, start)]
+            for child, o, s in zip(children, *same):
+                _collect(child, o, s, slots)
+        case Maybe(_, inner) | Internal(inner):
+            o, s = (x.value if isinstance(x, MaybeUnbound) else x for x in (out, start))
+            _collect(inner, o, s, slots)
+        case OneOf(options):
+            for option in options:
+                given = [
+                    next((o for o in (x.options if isinstance(x, Either) else (x,)) if fits(option, o)), None)
+                    for x in (out, start)
+                ]
+                _collect(option, given[0], given[1], slots)
+
+
+def rebounds(t: Template) -> Iterator[Rebound]:
+    """The arrays bound anew in ``t``."""
+    match t:
+        case Rebound():
+            yield t
+        case Tree(_, _, children) | OneOf(children):
+            for child in children:
+                yield from rebounds(child)
+        case Maybe(_, inner) | Internal(inner):
+            yield from rebounds(inner)
+
+
+def with_rebounds(t: Template, decided: dict[int, Rebound]) -> Template:
+    """``t`` with other templates for its arrays."""
+    match t:
+        case Rebound():
+            return decided[t.slot]
+        case Tree(kind, keys, children, merged):
+            return Tree(kind, keys, tuple(with_rebounds(c, decided) for c in children), merged)
+        case OneOf(options):
+            return OneOf(tuple(with_rebounds(o, decided) for o in options))
+        case Maybe(name, inner):
+            return Maybe(name, with_rebounds(inner, decided))
+        case Internal(inner):
+            return Internal(with_rebounds(inner, decided))
+    return t
+
+
+def _is_permutation(group: Sequence[_Slot], entries: Sequence[ArrayTracer]) -> bool:
+    """Whether a turn does nothing but exchange the arrays of the names."""
+    if any(e.lenses or isinstance(e, ChoiceTracer) for e in entries) or len(entries) != len(group):
+        return False
+    places = [next((k for k, s in enumerate(group) if slot.out is s.start), -1) for slot in group]
+    return sorted(places) == list(range(len(group)))
+
+
+def _roots(box: ArrayTracer) -> list[ArrayTracer]:
+    root = box.root
+    return root.roots if isinstance(root, ChoiceTracer) else [root]
+
+
+def _share(a: Sequence[ArrayTracer], b: Sequence[ArrayTracer]) -> bool:
+    return any(x is y for x in a for y in b)
+
+
+def head_template(x: Any, c: Control) -> Template:
+    """The first guess for a name that a loop assigns: numbers change, anything else is the same object in every turn."""
+    if isinstance(x, Unbound):
+        return Static(UNBOUND)
+    if isinstance(x, MaybeUnbound):
+        return Maybe(x.name, head_template(x.value, c))
+    if isinstance(x, Either):
+        return OneOf(tuple(head_template(o, c) for o in x.options))
+    if isinstance(x, ScalarTracer) or alternative_of(x) is not None:
+        if type(x) is int and not -(2**63) <= x < 2**63:
+            return Static(x)
+        found = abstract(x)
+        assert isinstance(found, ScalarAbstract)
+        return Scalar(found)
+    structure = structure_of(x)
+    if structure is not None and issubclass(structure[0], tuple):
+        return Tree(*structure, tuple(head_template(p, c) for p in parts_of(x)))
+    return Static(x)
+
