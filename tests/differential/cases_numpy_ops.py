@@ -6,20 +6,20 @@ from functools import partial
 
 import numpy as np
 
-from .inputs import FLOATS, INTS, NUMBERS, each, edge, edges, fortran, inf, matrices, nan, rand, strided, vectors
+from .inputs import FLOATS, INTS, NUMBERS, each, edge, edges, fortran, inf, matrices, nan, rand, rough, strided, vectors
 from .registry import case
 
 exact = partial(case, rtol=0)
 
 
-@exact(lambda rng: [*vectors(rng, *NUMBERS), *edges(*FLOATS, *INTS), *matrices(rng, "f8")])
+@exact(lambda rng: [*vectors(rng, *NUMBERS), *edges(*FLOATS, *INTS), *matrices(rng, "f8"), (rough(rng, 37),)])
 def arithmetic_with_itself(x):
     return x + x, x - x, x * x
 
 
 @exact(
     lambda rng: [
-        (rand(rng, 7), rand(rng, 7)),
+        (rough(rng, 23), rough(rng, 23)),
         (rand(rng, (3, 4)), rand(rng, 4)),
         (rand(rng, (3, 1)), rand(rng, (1, 4))),
         (rand(rng, (2, 3), "f4"), fortran(rand(rng, (2, 3)))),
@@ -175,6 +175,7 @@ def square_root(x):
 
 @case(
     lambda rng: [
+        (rough(rng, 21),),
         *vectors(rng, *FLOATS),
         *edges(*FLOATS),
         (np.array([-1000, -745.2, -708.5, -1e-20, 1e-20, 709.7, 710.0, 88.7]),),
@@ -196,7 +197,11 @@ def logarithm(x):
 
 
 @case(
-    lambda rng: [*vectors(rng, *FLOATS), (np.array([0.0, -0.0, nan, inf, -inf, 1e5, 1e-300, np.pi, np.pi / 2, 1e15]),)]
+    lambda rng: [
+        (rough(rng, 21),),
+        *vectors(rng, *FLOATS),
+        (np.array([0.0, -0.0, nan, inf, -inf, 1e5, 1e-300, np.pi, np.pi / 2, 1e15]),),
+    ]
 )
 def trigonometry(x):
     return np.sin(x), np.cos(x)
@@ -207,7 +212,7 @@ def tangent(x):
     return np.tan(np.clip(x, -1.5, 1.5)) if x.dtype == float else np.tan(x.astype(float) / 8)
 
 
-@case(lambda rng: [*vectors(rng, "f8", "f4"), *edges("f8", "f4")])
+@case(lambda rng: [(rough(rng, 21),), *vectors(rng, "f8", "f4"), *edges("f8", "f4")])
 def hyperbolic_tangent(x):
     return np.tanh(x)
 
@@ -291,14 +296,14 @@ def complex_functions(x):
     return np.exp(x), np.sqrt(x), np.log(x), np.sin(x), np.cos(x)
 
 
-@case(lambda rng: [*vectors(rng, "f8", "f4"), *matrices(rng, "f8")])
+@case(lambda rng: [*vectors(rng, "f8", "f4"), *matrices(rng, "f8"), (rough(rng, 29),), (rough(rng, 5, "f4"),)])
 def long_chain_of_operations(x):
     y = np.exp(-np.abs(x)) + np.sqrt(x * x + 1)
     z = np.where(y > 1, np.log(y + 1), np.tanh(y)) * 0.5 + np.cos(x) ** 2
     return np.minimum(z, y) / (1 + np.maximum(z, 0)) - x * 0.25
 
 
-@case(lambda rng: vectors(rng, "f8", "f4"))
+@case(lambda rng: [*vectors(rng, "f8", "f4"), (rough(rng, 29),)])
 def sigmoid_relu_and_softmax(x):
     s = 1 / (1 + np.exp(-x))
     r = np.maximum(x, 0)

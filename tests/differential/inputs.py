@@ -23,7 +23,10 @@ EDGE_INTS = (0, 1, -1, 2, -7, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63))
 
 
 def rand(rng: Rng, shape: int | Sequence[int] = 9, dtype: Any = float) -> np.ndarray:
-    """A random array: small integers of both signs, floats around 2, booleans, complex numbers."""
+    """A random array: small integers of both signs, booleans, floats around 2.
+
+    The floats are multiples of 1/16: their sums are exact in any order, so that most comparisons can be bit for bit.
+    """
     dtype = np.dtype(dtype)
     if dtype.kind == "b":
         return np.asarray(rng.integers(0, 2, shape)).astype(bool)
@@ -32,7 +35,16 @@ def rand(rng: Rng, shape: int | Sequence[int] = 9, dtype: Any = float) -> np.nda
     if dtype.kind == "i":
         return np.asarray(rng.integers(-9, 10, shape)).astype(dtype)
     if dtype.kind == "c":
-        return np.asarray(rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(dtype)
+        return np.asarray(_sixteenths(rng, shape) + 1j * _sixteenths(rng, shape)).astype(dtype)
+    return np.asarray(_sixteenths(rng, shape)).astype(dtype)
+
+
+def _sixteenths(rng: Rng, shape: int | Sequence[int]) -> np.ndarray:
+    return np.asarray(np.round(32 * rng.normal(size=shape)) / 16)
+
+
+def rough(rng: Rng, shape: int | Sequence[int] = 9, dtype: Any = float) -> np.ndarray:
+    """Random floats with all digits in use: every operation on them rounds."""
     return np.asarray(2 * rng.normal(size=shape)).astype(dtype)
 
 
