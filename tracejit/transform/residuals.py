@@ -67,9 +67,10 @@ class Residuals:
         self.run()
         self.finish()
 
-    def keep_at_root(self) -> list[Value]:
-        """For a program that is split: what the forward function must hand over, lengths first."""
+    def keep_at_root(self, lengths: Sequence[Value]) -> list[Value]:
+        """For a program that is split: what the forward function must hand over, lengths first; ``lengths`` among it."""
         stored = self.stored[self.root]
+        stored.update((d, None) for d in lengths if d not in stored)
         for v in list(stored):
             for d in v.shape:
                 if isinstance(d, Value):

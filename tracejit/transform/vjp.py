@@ -95,7 +95,7 @@ def split(function: Function, wrt: Sequence[int], outputs: Sequence[int]) -> Spl
     backward.params = seeds
     residuals = Residuals(sweep.root, split=True)
     residuals.run()
-    stored = residuals.keep_at_root()
+    stored = residuals.keep_at_root([d for v in sweep.outputs for d in v.shape if isinstance(d, Value)])
     params: list[Value] = []
     for v in stored:
         p = Value(map_type(v.type, dict(zip(stored, params))), backward, v.hint)
