@@ -6,12 +6,16 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, get_args, overload
 
+import numpy as np
+
 from tracejit.config import Shapes
 from tracejit.runtime.jitted import Jitted, JittedBase, compiled
 from tracejit.runtime.options import Options
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_NOT_PYTHON = (type, types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, np.ufunc, property)
 
 
 @overload
@@ -82,7 +86,7 @@ def _jit(function: Any, options: Options) -> Any:
         return types.MethodType(_jit(function.__func__, options), function.__self__)
     if isinstance(function, Jitted):
         return function if options == Options() else compiled(function.__wrapped__, options)
-    if not callable(function) or isinstance(function, (type, types.BuiltinFunctionType, property)):
+    if not callable(function) or isinstance(function, _NOT_PYTHON):
         raise TypeError(f"jit compiles Python functions, not {_kind(function)}")
     return compiled(function, options)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tracejit.errors import UnsupportedError
-from tracejit.ir.interface import Argument, ArrayInput, Disjoint
+from tracejit.ir.interface import Argument, ArrayInput, Disjoint, Same
 from tracejit.runtime.aliasing import Groups, copy_in
 from tracejit.runtime.signature import Classifier, Policy
 
@@ -68,10 +68,12 @@ def test_numpy_scalars_of_other_c_types():
 
 def test_groups():
     x, y = np.zeros(10), np.zeros(10)
-    assert not groups(x, y) and not groups(x, x) and not groups(x[:5], x[5:]) and not groups(x[3:3], x)
+    assert not groups(x, y) and not groups(x[:5], x[5:]) and not groups(x[3:3], x)
+    assert groups(x, y, x).same == (Same(0, 2),) and not groups(x, x).overlaps and not groups(x, x).key
+    assert not groups(x, x, x[1:]).same and len(groups(x, x, x[1:]).overlaps) == 1
     assert groups(x, x[2:]) and groups(x[:5], x[4:]) and groups(y, x[::2], x[1::2])
     g = groups(y, x[2:6], 1.0, x[8:3:-1])
-    (overlap,) = g.groups
+    (overlap,) = g.overlaps
     assert overlap.inputs == (1, 3)
     base = overlap.base
     for (shape, start, steps), want in zip(overlap.views, (x[2:6], x[8:3:-1])):
@@ -83,7 +85,7 @@ def test_groups():
 
 def test_matrices():
     x = np.zeros((4, 6))
-    (overlap,) = groups(x[:, 1:4], x.T).groups
+    (overlap,) = groups(x[:, 1:4], x.T).overlaps
     assert len(overlap.base) == 24 and overlap.views == (((4, 3), 1, (6, 1)), ((6, 4), 0, (1, 6)))
 
 
@@ -110,12 +112,12 @@ def test_which_programs_need_them():
 def test_what_cannot_be_one_flat_array():
     x = np.zeros(8)
     with pytest.raises(UnsupportedError, match="different dtypes"):
-        groups(x, x.view("i8")).groups  # noqa: B018
+        groups(x, x.view("i8")).overlaps  # noqa: B018
     with pytest.raises(UnsupportedError, match="parts of elements"):
         raw = np.zeros(100, np.uint8)
         odd = np.ndarray((3,), "f8", raw, 0), np.ndarray((3,), "f8", raw, 4)
-        groups(*odd).groups  # noqa: B018
+        groups(*odd).overlaps  # noqa: B018
     y = x[2:]
     y.flags.writeable = False
     with pytest.raises(UnsupportedError, match="read-only"):
-        groups(x, y).groups  # noqa: B018
+        groups(x, y).overlaps  # noqa: B018

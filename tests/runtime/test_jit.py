@@ -260,7 +260,7 @@ def test_overlapping_arguments():
 def test_overlapping_arguments_that_are_only_read():
     f = tj.jit(lambda a, b: a + b)
     x = np.arange(6.0)
-    for a, b in [(x[:4], x[2:]), (x[1:5], x[:4]), (x[:4], x[:4])]:
+    for a, b in [(x[:4], x[2:]), (x[1:5], x[:4]), (x[:4], x[:4]), (x[:4],) * 2]:
         np.testing.assert_array_equal(f(a, b), a + b)
     assert versions(f) == 1
 

@@ -125,7 +125,11 @@ class Overlap:
 
 
 class Groups:
-    """The groups of different array arguments of a call whose memory ranges meet; false when there are none."""
+    """The groups of array arguments of a call whose memory ranges meet; false when there are none.
+
+    A group of one array given several times needs no more than saying so (:attr:`same`); any other is seen as views of
+    one flat array (:attr:`overlaps`).
+    """
 
     def __init__(self, leaves: Sequence[tuple[int, ArrayLeaf]]) -> None:
         spans = sorted(
@@ -138,12 +142,18 @@ class Groups:
                 groups.append([])
             groups[-1].append((number, leaf))
             end = max(end, high)
-        self._members = [sorted(g, key=lambda m: m[0]) for g in groups if len({id(leaf.array) for _, leaf in g}) > 1]
+        self._members = [sorted(g, key=lambda m: m[0]) for g in groups if len(g) > 1]
 
     def __bool__(self) -> bool:
         return bool(self._members)
 
-    @functools.cached_property
+    @property
+    def same(self) -> tuple[Same, ...]:
+        """Pairs of inputs that are one array, of the groups that need nothing else."""
+        identical = [g for g in self._members if _is_one(g)]
+        return tuple(Same(g[0][0], number) for g in identical for number, _ in g[1:])
+
+    @property
     def key(self) -> Hashable:
         """Everything about the groups that a program compiled for them depends on."""
         return tuple(
@@ -152,16 +162,17 @@ class Groups:
                 for number, leaf in group
             )
             for group in self._members
+            if not _is_one(group)
         )
 
     @functools.cached_property
-    def groups(self) -> list[Overlap]:
-        """The groups as views of flat arrays. Raises :class:`UnsupportedError` where they cannot be."""
-        return [_overlap(g) for g in self._members]
+    def overlaps(self) -> list[Overlap]:
+        """The other groups as views of flat arrays. Raises :class:`UnsupportedError` where they cannot be."""
+        return [_overlap(g) for g in self._members if not _is_one(g)]
 
     @property
     def bases(self) -> list[Array]:
-        return [g.base for g in self.groups]
+        return [g.base for g in self.overlaps]
 
     def violates(self, relations: Sequence[Disjoint | Same], inputs: Sequence[Input]) -> bool:
         """Whether a program needs two of the arrays to be apart that are not."""
@@ -172,6 +183,13 @@ class Groups:
                 if a is not None and a == b:
                     return True
         return False
+
+
+NO_GROUPS = Groups(())
+
+
+def _is_one(group: Sequence[tuple[int, ArrayLeaf]]) -> bool:
+    return len({id(leaf.array) for _, leaf in group}) == 1
 
 
 def _address(array: Array) -> int:

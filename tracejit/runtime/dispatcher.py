@@ -166,7 +166,7 @@ class Dispatcher:
         """A call of a version that was made for these arguments (and of those after it in the chain)."""
         signature = self._classify(bound)
         shared = aliasing.Groups(signature.arrays)
-        version = self._overlapping.get((signature.key, shared.key)) if shared else None
+        version = self._overlapping.get((signature.key, shared.key))
         if version is None or misfit(version.program, [*bound.values, *shared.bases]) is not None:
             version = self._compile(signature, bound, shared)
         if version.overlap is not None:
@@ -183,7 +183,7 @@ class Dispatcher:
                     return version
             signature = self._classify(bound)
             shared = aliasing.Groups(signature.arrays)
-            known = self._overlapping.get((signature.key, shared.key)) if shared else None
+            known = self._overlapping.get((signature.key, shared.key))
             return known or self._compile(signature, bound, shared)
 
     def program_at(self, stage: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Function:
@@ -193,7 +193,7 @@ class Dispatcher:
         bound = arrange(self.signature, aliasing.copy_in(bound.values).values)
         with compile_lock:
             signature = self._classify(bound)
-            groups = aliasing.Groups(signature.arrays).groups if version.overlap is not None else ()
+            groups = aliasing.Groups(signature.arrays) if version.shares else aliasing.NO_GROUPS
             program = trace(make_request(self.function, signature, version.pattern, version.hidden, groups))
             return at_stage(program, stage)
 
@@ -218,20 +218,23 @@ class Dispatcher:
                 hint="pass what changes as an array or a number that is not used as a Python value, or raise "
                 "TRACEJIT_MAX_VERSIONS",
             )
-        overlap = False
+        groups = aliasing.NO_GROUPS  # what the program is to know of shared memory: nothing, as long as it only reads
         while True:
-            family = self.families.setdefault((signature.key, shared.key if overlap else None), Family())
+            key = (signature.key, groups.same, groups.key)
+            family = self.families.setdefault(key, Family())
             shapes = self._shapes(signature, family, bound)
-            policy = "static" if overlap else self.options.shapes or config.current().shapes
+            policy = "static" if groups.key else self.options.shapes or config.current().shapes
             pattern = history.generalize([*family.shapes, shapes], policy, family.fixed)
             hidden = self._hidden(family, pattern, bound)
-            request = make_request(self.function, signature, pattern, hidden, shared.groups if overlap else ())
+            request = make_request(self.function, signature, pattern, hidden, groups)
             times = Times()
             start = time.perf_counter()
             try:
                 program = trace(request)
             except Specialise as needed:
                 signature = self._specialise(needed, signature, family, hidden, bound)
+                shared = aliasing.Groups(signature.arrays)
+                groups = shared if groups else groups
                 continue
             except NeedsConcrete as needed:
                 fixed = _dimensions_behind(needed, pattern)
@@ -241,13 +244,12 @@ class Dispatcher:
                 continue
             finally:
                 times.trace = time.perf_counter() - start
-            if shared and not overlap and shared.violates(program.relations, program.inputs):
-                overlap = True
-                continue
-            break
+            if groups or not shared.violates(program.relations, program.inputs):
+                break
+            groups = shared
         reason = explain.reason(signature, family.versions, self.versions, bound.values)
-        if overlap:
-            call = flat_parameters(self.names, len(shared.bases))
+        if groups.key:
+            call = flat_parameters(self.names, len(groups.bases))
         else:
             call = parameters_of(self.signature, *self._extra(bound))
         arguments = {id(leaf.source) for leaf in signature.leaves}
@@ -262,20 +264,21 @@ class Dispatcher:
             argument_guards=len(request.guards),
             pattern=pattern,
             hidden=hidden,
-            overlap=shared.key if overlap else None,
+            shares=bool(groups),
+            overlap=(signature.key, groups.key) if groups.key else None,
             keep_alive=signature.keep_alive,
         )
-        self._enter(version, family, (signature.key, version.overlap))
+        self._enter(version, family)
         family.shapes.append(self._shapes(signature, family, bound))
         log("compile", explain.summary(self.name, version))
         return version
 
-    def _enter(self, version: Version, family: Family, key: Hashable) -> None:
+    def _enter(self, version: Version, family: Family) -> None:
         """Make a version known: from now on calls may use it."""
         self.versions.append(version)
         family.versions.append(version)
         if version.overlap is not None:
-            self._overlapping[key] = version
+            self._overlapping[version.overlap] = version
         else:
             version.set_next(self._head)
             self._head = version.entry

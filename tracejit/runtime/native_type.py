@@ -68,8 +68,8 @@ class NativeType(Generic[T]):
     """A native subtype of a Python class.
 
     Attributes:
-        type: The subtype. Its instances have the attribute ``slow``, at :data:`SLOW_OFFSET`: what native code calls for calls
-            it does not take.
+        type: The subtype. Its instances have the attribute ``slow``, at :data:`SLOW_OFFSET`: what native code calls
+            for calls it does not take.
     """
 
     type: type[T]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from tracejit import config
 from tracejit.ir.interface import Argument, ArrayInput, Input, Same, describe
-from tracejit.runtime.aliasing import Overlap
+from tracejit.runtime.aliasing import Groups
 from tracejit.runtime.history import Pattern
 from tracejit.runtime.signature import ArrayLeaf, Node, ScalarLeaf, Signature, StaticLeaf, Tree
 from tracejit.trace.program import Options, Rebuilt, Static, TraceRequest, ViewOf
@@ -18,7 +18,7 @@ def make_request(
     signature: Signature,
     pattern: Pattern,
     hidden: Mapping[Hashable, Input],
-    overlaps: Sequence[Overlap] = (),
+    groups: Groups,
 ) -> TraceRequest:
     """What to trace.
 
@@ -27,11 +27,11 @@ def make_request(
         signature: The call.
         pattern: The shape to compile for of each array leaf, by ``("argument", path)``.
         hidden: Captured state to generalise.
-        overlaps: Groups of array arguments that are views of flat arrays, which are passed after the function's own
-            parameters.
+        groups: Array arguments that share memory, as far as the program is to know: the flat arrays that some are
+            views of are passed after the function's own parameters.
     """
     settings = config.current()
-    described, relations = _Describer(signature, pattern, overlaps).describe()
+    described, relations = _Describer(signature, pattern, groups).describe()
     return TraceRequest(
         function=function,
         arguments=described,
@@ -45,12 +45,13 @@ def make_request(
 class _Describer:
     """Builds the described arguments of one request."""
 
-    def __init__(self, signature: Signature, pattern: Pattern, overlaps: Sequence[Overlap]) -> None:
+    def __init__(self, signature: Signature, pattern: Pattern, groups: Groups) -> None:
         self.signature = signature
+        self.same = groups.same
         self.numbers = {id(leaf): k for k, leaf in enumerate(signature.leaves)}
         self.inputs: dict[int, Input] = {}
         self.views: dict[int, Any] = {}
-        for k, overlap in enumerate(overlaps):
+        for k, overlap in enumerate(groups.overlaps):
             name = " and ".join(describe(signature.leaves[n].source) for n in overlap.inputs)
             source = Argument(len(signature.nodes) + k, f"the memory of {name}")
             readonly = not overlap.base.flags.writeable
@@ -72,11 +73,7 @@ class _Describer:
         for number in range(len(self.signature.leaves)):
             item = self.views[number].base if number in self.views else self.inputs[number]
             order.setdefault(id(item), len(order))
-        same = tuple(
-            Same(order[id(self.inputs[s.a])], order[id(self.inputs[s.b])])
-            for s in self.signature.same
-            if s.a in self.inputs and s.b in self.inputs
-        )
+        same = tuple(Same(order[id(self.inputs[s.a])], order[id(self.inputs[s.b])]) for s in self.same)
         return arguments, same
 
     def _node(self, node: Node) -> Any:

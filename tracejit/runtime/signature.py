@@ -11,6 +11,7 @@ import enum
 import inspect
 import numbers
 import struct
+import sys
 import types
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -96,7 +97,8 @@ def arrange(signature: inspect.Signature, values: list[Any]) -> BoundCall:
         elif parameter.kind is parameter.KEYWORD_ONLY:
             keywords[parameter.name] = value
         else:
-            keywords.update(value)
+            # native code tells names apart by identity
+            keywords.update((sys.intern(k) if type(k) is str else k, v) for k, v in value.items())
     return BoundCall(values, positional, keywords)
 
 
@@ -161,7 +163,7 @@ class Signature:
     Attributes:
         nodes: One per parameter.
         guards: What must hold for the structure and the static leaves.
-        key: Everything but dimensions, hashable.
+        key: Everything but dimensions and which arrays share memory, hashable.
         leaves: Arrays and scalars in order: the program's inputs.
         same: Pairs of inputs that are one array.
         texts: What each leaf is, for people, by its path as text.
@@ -256,11 +258,10 @@ class Classifier:
             node, key = self._node(value, (k,), Argument(k, name))
             nodes.append(node)
             keys.append(key)
-        same = tuple((s.a, s.b) for s in self.same)
         return Signature(
             tuple(nodes),
             tuple(self.guards),
-            (tuple(keys), same),
+            tuple(keys),
             tuple(self.leaves),
             tuple(self.same),
             self.texts,

@@ -112,7 +112,9 @@ class Version:
         argument_guards: How many of the program's guards are about arguments; they come first.
         pattern: The shapes it was compiled for.
         hidden: Captured state that was generalised.
-        overlap: Which arguments share which memory, when it was made for that: calls then pass the shared memory, too.
+        shares: It was made for arguments that share memory.
+        overlap: The signature and the geometry of arguments that overlap in part, if it was made for those: calls of
+            it pass the shared memory, too, and it is not in the chain.
         probe: Calls this version (and those after it in the chain).
     """
 
@@ -126,6 +128,7 @@ class Version:
     argument_guards: int
     pattern: Pattern
     hidden: Mapping[Hashable, Input]
+    shares: bool = False
     overlap: Hashable = None
     keep_alive: list[Any] = field(default_factory=list)
     probe: Probe = field(default_factory=Probe)
