@@ -87,7 +87,8 @@ class Kernel:
         return self.text(v)
 
     def llvm_type(self, v: Value) -> str:
-        return "ptr" if isinstance(v.type, BufferType) else SCALARS[v.dtype].llvm
+        s = SCALARS[v.dtype]
+        return self.module.pointer(s) if isinstance(v.type, BufferType) else s.llvm
 
     def phi(self, v: Value) -> Phi:
         return Phi(self.function, self.llvm_type(v), None if isinstance(v.type, BufferType) else SCALARS[v.dtype])
@@ -105,12 +106,15 @@ class Kernel:
     def block(self, block: Block) -> list[Operand]:
         """Write the ops of ``block``; return what it yields."""
         for op in block.ops[:-1]:
-            rule = _RULES.get(op.primitive.name)
-            if rule is not None:
-                rule(self, op)
-            else:
-                self.elementwise(op)
+            self.op(op)
         return self.operands(block.yields)
+
+    def op(self, op: Op) -> None:
+        rule = _RULES.get(op.primitive.name)
+        if rule is not None:
+            rule(self, op)
+        else:
+            self.elementwise(op)
 
     def elementwise(self, op: Op) -> None:
         if self._wrapping and (found := self._shared_overflow(op)) is not None:

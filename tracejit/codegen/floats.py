@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from tracejit.codegen import vmath
 from tracejit.codegen.lanes import Lanes
 from tracejit.codegen.scalars import BY_NAME, Scalar
+from tracejit.codegen.writer import LLVM
 
 
 def call_math(e: Lanes, name: str, s: Scalar, operands: Sequence[str]) -> str:
@@ -146,7 +147,13 @@ def scalar_not(e: Lanes, bit: str) -> str:
 
 
 def _fmod_slow(e: Lanes, s: Scalar, operands: list[str]) -> list[str]:
-    return [e.op("frem", s.llvm, *operands)]
+    if e.module.dialect is LLVM:
+        return [e.op("frem", s.llvm, *operands)]
+    symbol = "__nv_fmod" if s.bits == 64 else "__nv_fmodf"  # NVVM's own ``frem`` is not exact
+    e.module.declare(symbol, s.llvm, f"{s.llvm}, {s.llvm}")
+    r = e.function.fresh()
+    e.function.line(f"{r} = call {s.llvm} @{symbol}({s.llvm} {operands[0]}, {s.llvm} {operands[1]})")
+    return [r]
 
 
 def _divmod(e: Lanes, s: Scalar, a: str, b: str) -> tuple[str, str, str]:

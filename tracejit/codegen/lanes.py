@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from tracejit.codegen import portable
 from tracejit.codegen.scalars import Operand, Pair, Scalar, literal
-from tracejit.codegen.writer import FunctionText, Lines
+from tracejit.codegen.writer import LLVM, FunctionText, Lines
 
 
 class _Types(dict[str, str]):
@@ -150,6 +151,8 @@ class Lanes:
         return r
 
     def fneg(self, llvm: str, a: str) -> str:
+        if self.module.dialect is not LLVM:
+            return self.op("fsub", llvm, self.splat_literal(llvm, "0xH8000" if llvm == "half" else "-0.0"), a)
         r = self.function.fresh()
         self.function.line(f"{r} = fneg {self.types[llvm]} {a}")
         return r
@@ -159,6 +162,8 @@ class Lanes:
 
     def intrinsic(self, name: str, llvm: str, *operands: str, extra: str = "") -> str:
         """``llvm.name`` over operands of one type; ``extra`` are trailing arguments (``, i1 false``)."""
+        if name in self.module.dialect.lacks:
+            return portable.RULES[name](self, llvm, *operands)
         t = self.types[llvm]
         suffix = _SUFFIX.get(llvm, llvm)
         symbol = f"llvm.{name}.{suffix}" if self.width == 1 else f"llvm.{name}.v{self.width}{suffix}"
@@ -203,14 +208,15 @@ class Lanes:
             parameters = [f"%a{k}" for k in range(count)]
             listed = ", ".join(f"{t} {p}" for p in parameters)
             inlining = "alwaysinline" if inline else "noinline"
-            head = f"define internal {result_type} @{symbol}({listed}) {inlining} nounwind willreturn memory(none) {{"
+            facts = f"{inlining} nounwind {self.module.dialect.pure}"
+            head = f"define internal {result_type} @{symbol}({listed}) {facts} {{"
             body = FunctionText(self.module, head)
             lanes = Lanes(body, self.width)
             values = write(lanes, scalar, parameters)
             if results == 1:
                 body.line(f"ret {t} {values[0]}")
             else:
-                body.line(f"%r0 = insertvalue {result_type} poison, {t} {values[0]}, 0")
+                body.line(f"%r0 = insertvalue {result_type} {self.module.dialect.undefined}, {t} {values[0]}, 0")
                 body.line(f"%r1 = insertvalue {result_type} %r0, {t} {values[1]}, 1")
                 body.line(f"ret {result_type} %r1")
             return body.finish()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tracejit.codegen.control import Kernel
-from tracejit.codegen.scalars import BOOL, SCALARS
+from tracejit.codegen.scalars import SCALARS
 from tracejit.codegen.target import Target
 from tracejit.codegen.writer import FunctionText, ModuleText
 from tracejit.ir.core import Function, Op
@@ -53,14 +53,34 @@ class KernelText:
 
 def parameters(function: Function) -> list[str]:
     """The LLVM types of the kernel's parameters for values (the two pointers follow them)."""
-    types: list[str] = []
-    for p in function.params:
-        if isinstance(p.type, BufferType):
-            types.append("ptr")
-            continue
+    return [declared.split()[0] for declared in declare_parameters(function, ModuleText())]
+
+
+def declare_parameters(function: Function, module: ModuleText) -> list[str]:
+    """The kernel's parameters for values: type, facts about a buffer, name."""
+    noalias, readonly = function.meta.get("noalias", ()), function.meta.get("readonly", ())
+    declared: list[str] = []
+    for k, p in enumerate(function.params):
         s = SCALARS[p.dtype]
-        types += ["i8"] if s is BOOL else [s.llvm, s.llvm] if s.kind == "c" else [s.llvm]
-    return types
+        if isinstance(p.type, BufferType):
+            facts = (" noalias" if k in noalias else "") + (" readonly" if k in readonly else "")
+            declared.append(f"{module.pointer(s)}{facts} %p{k}")
+        elif s.kind == "c":
+            declared += [f"{s.llvm} %p{k}.re", f"{s.llvm} %p{k}.im"]
+        else:
+            declared.append(f"{s.memory} %p{k}")
+    return declared
+
+
+def bind_parameters(kernel: Kernel) -> None:
+    """Give the function's parameters their operands."""
+    for k, p in enumerate(kernel.source.params):
+        if isinstance(p.type, BufferType) or p.dtype.kind not in "bc":
+            kernel.env[p] = f"%p{k}"
+        elif p.dtype.kind == "c":
+            kernel.env[p] = (f"%p{k}.re", f"%p{k}.im")
+        else:
+            kernel.env[p] = kernel.lanes.op("icmp ne", "i8", f"%p{k}", "0")
 
 
 def emit_kernel(function: Function, *, symbol: str = "kernel", target: Target) -> KernelText:
@@ -70,27 +90,10 @@ def emit_kernel(function: Function, *, symbol: str = "kernel", target: Target) -
     other buffer that is written, and buffers that are not written) and ``"contract"`` (products and sums may be fused).
     """
     module = ModuleText()
-    noalias, readonly = function.meta.get("noalias", ()), function.meta.get("readonly", ())
-    head: list[str] = []
-    for k, p in enumerate(function.params):
-        if isinstance(p.type, BufferType):
-            facts = (" noalias" if k in noalias else "") + (" readonly" if k in readonly else "")
-            head.append(f"ptr{facts} %p{k}")
-        elif p.dtype.kind == "c":
-            part = SCALARS[p.dtype].llvm
-            head += [f"{part} %p{k}.re", f"{part} %p{k}.im"]
-        else:
-            head.append(f"{'i8' if p.dtype.kind == 'b' else SCALARS[p.dtype].llvm} %p{k}")
-    head += ["ptr noalias %results", "ptr noalias %context"]
+    head = [*declare_parameters(function, module), "ptr noalias %results", "ptr noalias %context"]
     text = FunctionText(module, f"define internal i32 @{symbol}({', '.join(head)}) #0 {{")
     kernel = Kernel(function, module, text, target)
-    for k, p in enumerate(function.params):
-        if isinstance(p.type, BufferType) or p.dtype.kind not in "bc":
-            kernel.env[p] = f"%p{k}"
-        elif p.dtype.kind == "c":
-            kernel.env[p] = (f"%p{k}.re", f"%p{k}.im")
-        else:
-            kernel.env[p] = kernel.lanes.op("icmp ne", "i8", f"%p{k}", "0")
+    bind_parameters(kernel)
     kernel.block(function.body)
     kernel.finish(function.body.terminator)
     # inlined into the entry point, a kernel with loops would lose its vector width

@@ -27,9 +27,14 @@ def element(f: FunctionText, s: Scalar, buffer: str, index: str) -> str:
     """The address of element ``index``."""
     if index == "0":
         return buffer
-    kind = f"[2 x {s.memory}]" if s.kind == "c" else s.memory
-    p = f.fresh()
-    f.line(f"{p} = getelementptr inbounds {kind}, ptr {buffer}, i64 {index}")
+    p, pointer = f.fresh(), f.module.pointer(s)
+    if s.kind != "c":
+        f.line(f"{p} = getelementptr inbounds {s.memory}, {pointer} {buffer}, i64 {index}")
+    elif pointer == "ptr":
+        f.line(f"{p} = getelementptr inbounds [2 x {s.memory}], ptr {buffer}, i64 {index}")
+    else:
+        f.line(f"{p}.n = shl i64 {index}, 1")
+        f.line(f"{p} = getelementptr inbounds {s.memory}, {pointer} {buffer}, i64 {p}.n")
     return p
 
 
@@ -41,14 +46,14 @@ def suffix_of(llvm: str) -> str:
 def read(e: Lanes, s: Scalar, address: str, suffix: str = "") -> Operand:
     """The value of dtype ``s`` in memory at ``address``."""
     f = e.function
-    r = f.fresh()
-    f.line(f"{r} = load {s.memory}, ptr {address}, align {s.align}{suffix}")
+    pointer, r = e.module.pointer(s), f.fresh()
+    f.line(f"{r} = load {s.memory}, {pointer} {address}, align {s.align}{suffix}")
     if s is BOOL:
         return e.op("icmp ne", "i8", r, "0")
     if s.kind == "c":
         at, im = f.fresh(), f.fresh()
-        f.line(f"{at} = getelementptr inbounds i8, ptr {address}, i64 {s.align}")
-        f.line(f"{im} = load {s.memory}, ptr {at}, align {s.align}{suffix}")
+        f.line(f"{at} = getelementptr inbounds {s.memory}, {pointer} {address}, i64 1")
+        f.line(f"{im} = load {s.memory}, {pointer} {at}, align {s.align}{suffix}")
         return r, im
     return r
 
@@ -56,18 +61,19 @@ def read(e: Lanes, s: Scalar, address: str, suffix: str = "") -> Operand:
 def write(e: Lanes, s: Scalar, address: str, value: Operand) -> None:
     """Put ``value`` into memory at ``address``."""
     f = e.function
+    pointer = e.module.pointer(s)
     if s.kind == "c":
         assert not isinstance(value, str)
         re, im = value
         at = f.fresh()
-        f.line(f"store {s.memory} {re}, ptr {address}, align {s.align}")
-        f.line(f"{at} = getelementptr inbounds i8, ptr {address}, i64 {s.align}")
-        f.line(f"store {s.memory} {im}, ptr {at}, align {s.align}")
+        f.line(f"store {s.memory} {re}, {pointer} {address}, align {s.align}")
+        f.line(f"{at} = getelementptr inbounds {s.memory}, {pointer} {address}, i64 1")
+        f.line(f"store {s.memory} {im}, {pointer} {at}, align {s.align}")
         return
     assert isinstance(value, str)
     if s is BOOL:
         value = e.convert("zext", "i1", "i8", value)
-    f.line(f"store {s.memory} {value}, ptr {address}, align {s.align}")
+    f.line(f"store {s.memory} {value}, {pointer} {address}, align {s.align}")
 
 
 def write_slot(k: Kernel, area: str, number: int, op: Op, position: int) -> None:

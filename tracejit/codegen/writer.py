@@ -7,6 +7,7 @@ the current basic block.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from tracejit.codegen import vmath
@@ -19,16 +20,45 @@ PYTHON = "tj_python"
 exception is set."""
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """What kinds of LLVM differ in.
+
+    Args:
+        typed_pointers: Pointers are written with what they point to (``float*``), not ``ptr``.
+        pure: Attributes of a function that only computes its result.
+        undefined: The word for a value that does not matter.
+        lacks: Intrinsics that do not exist; :mod:`tracejit.codegen.portable` has other instructions for them.
+    """
+
+    typed_pointers: bool
+    pure: str
+    undefined: str
+    lacks: frozenset[str]
+
+
+LLVM = Dialect(False, "willreturn memory(none)", "poison", frozenset())
+"""LLVM as llvmlite has it."""
+
+NVVM = Dialect(True, "readnone", "undef", frozenset({"fabs", "trunc", "rint", "abs", "smin", "smax", "umin", "umax"}))
+"""The dialect of NVIDIA's compiler up to sm_90: LLVM 7."""
+
+
 class ModuleText:
     """Definitions and declarations beside the function being written, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect = LLVM) -> None:
+        self.dialect = dialect
         self.declarations: dict[str, str] = {}
         self.definitions: dict[str, str] = {}
         self.metadata: list[str] = []
         self.needs: set[str] = set()
         self.math: set[vmath.Key] = set()
         self._unique_metadata: dict[str, str] = {}
+
+    def pointer(self, scalar: Scalar) -> str:
+        """The type of a pointer to elements of dtype ``scalar`` (to parts of complex ones)."""
+        return f"{scalar.memory}*" if self.dialect.typed_pointers else "ptr"
 
     def declare(self, symbol: str, result: str, parameters: str, attributes: str = "") -> None:
         """Declare the external function or intrinsic ``@symbol``."""
