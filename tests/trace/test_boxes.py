@@ -19,7 +19,6 @@ from tracejit.trace.context import Context
 from .run import Dynamic, Numpy, outcome, traced
 from .test_indexing import agree, arr
 
-
 tnp = Numpy()
 
 
@@ -116,7 +115,11 @@ def test_read_only_views():
 
 
 def test_shape_attributes():
-    agree(lambda x: (x.shape, x.ndim, x.size, len(x), x.itemsize, x.nbytes, x.dtype == np.float64), arr(3, 4), dynamic=False)
+    agree(
+        lambda x: (x.shape, x.ndim, x.size, len(x), x.itemsize, x.nbytes, x.dtype == np.float64),
+        arr(3, 4),
+        dynamic=False,
+    )
     x = Dynamic(arr(3, 4))
     assert traced(lambda x: (x.shape[0], x.size, x.nbytes), x) == (3, 12, 96)
     assert outcome(traced, lambda x: len(x), np.array(1.0))[1] is TypeError
@@ -242,7 +245,8 @@ def test_a_concrete_array_becomes_one_constant():
 
 def test_what_is_not_supported_says_so():
     for use, name in [(lambda x: x.sort(), "ndarray.sort"), (lambda x: np.fft.fft(x), "np.fft.fft"),
-                      (lambda x: np.linalg.svd(x), "np.linalg.svd"), (lambda x: np.unique(x), "np.unique")]:  # fmt: skip
+                      (lambda x: np.linalg.svd(x), "np.linalg.svd"),
+                      (lambda x: np.unique(x), "np.unique")]:  # fmt: skip
         with pytest.raises(UnsupportedError, match=name):
             traced(use, arr(3))
     assert outcome(traced, lambda x: x.foo, arr(3))[2] == "'numpy.ndarray' object has no attribute 'foo'"

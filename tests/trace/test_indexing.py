@@ -144,20 +144,17 @@ def test_integer_arrays(index):
         agree(store, x, array)
 
 
-ADVANCED = [
-    lambda i, j, m: np.s_[i, j], lambda i, j, m: np.s_[:, i], lambda i, j, m: np.s_[i, :, j], lambda i, j, m: np.s_[..., i],
-    lambda i, j, m: np.s_[0, i], lambda i, j, m: np.s_[i, 0], lambda i, j, m: np.s_[:, 0, i], lambda i, j, m: np.s_[0, :, i],
-    lambda i, j, m: np.s_[None, i], lambda i, j, m: np.s_[i, None, j], lambda i, j, m: np.s_[1:, i], lambda i, j, m: np.s_[i, 1:],
-    lambda i, j, m: np.s_[i[:, None], j], lambda i, j, m: np.s_[m], lambda i, j, m: np.s_[m, 0], lambda i, j, m: np.s_[m, i[:1]],
-    lambda i, j, m: np.s_[:, :, i], lambda i, j, m: np.s_[i, j, i], lambda i, j, m: np.s_[i, ..., j], lambda i, j, m: np.s_[::2, i, ::-1],
-    lambda i, j, m: np.s_[i, j[:1], 1], lambda i, j, m: np.s_[0, ..., i], lambda i, j, m: np.s_[m, :, 1], lambda i, j, m: np.s_[m, ...],
-    lambda i, j, m: np.s_[1, m[:3]], lambda i, j, m: np.s_[:, m[:3]], lambda i, j, m: np.s_[i, i[:1], ...], lambda i, j, m: np.s_[0, i, ..., 0],
-]  # fmt: skip
+ADVANCED = (
+    "i, j | :, i | i, :, j | ..., i | 0, i | i, 0 | :, 0, i | 0, :, i | None, i | i, None, j | 1:, i | "
+    "i, 1: | i[:, None], j | m | m, 0 | m, i[:1] | :, :, i | i, j, i | i, ..., j | ::2, i, ::-1 | "
+    "i, j[:1], 1 | 0, ..., i | m, :, 1 | m, ... | 1, m[:3] | :, m[:3] | i, i[:1], ... | 0, i, ..., 0"
+).split(" | ")
+"""Keys of two index arrays ``i`` and ``j`` and a mask ``m``."""
 
 
-@pytest.mark.parametrize("number", range(len(ADVANCED)))
-def test_combinations_with_arrays(number):
-    make = ADVANCED[number]
+@pytest.mark.parametrize("text", ADVANCED)
+def test_combinations_with_arrays(text):
+    make = eval(f"lambda i, j, m: np.s_[{text}]", {"np": np})
     i, j, m = np.array([0, 1]), np.array([1, -1]), np.array([True, False, True, False])
     x = arr(4, 3, 3)
     agree(lambda x, i, j, m: x[make(i, j, m)], x, i, j, m)
@@ -249,7 +246,20 @@ def test_bool_scalars_as_keys():
         agree(store, arr(3, 2), flag)
 
 
-VALUES = [2, 2.9, -1, 300, True, np.int8(3), np.float64(2.5), np.float32(1.5), 1 + 2j, np.complex64(1j), float("nan"), 1e30]
+VALUES = [
+    2,
+    2.9,
+    -1,
+    300,
+    True,
+    np.int8(3),
+    np.float64(2.5),
+    np.float32(1.5),
+    1 + 2j,
+    np.complex64(1j),
+    float("nan"),
+    1e30,
+]
 
 
 @pytest.mark.parametrize("dtype", ["?", "i1", "u1", "i8", "u8", "f4", "f8", "c8"])
@@ -306,7 +316,9 @@ def test_casts_between_arrays():
 
 index_entries = st.one_of(
     st.integers(-5, 5),
-    st.builds(slice, *(st.one_of(st.none(), st.integers(-6, 6)) for _ in range(2)), st.sampled_from([None, 1, 2, -1, -2])),
+    st.builds(
+        slice, *(st.one_of(st.none(), st.integers(-6, 6)) for _ in range(2)), st.sampled_from([None, 1, 2, -1, -2])
+    ),
     st.just(None),
     st.just(Ellipsis),
     st.lists(st.integers(-3, 3), min_size=1, max_size=3),

@@ -252,8 +252,9 @@ def test_creation():
     agree(lambda n: np.zeros(n), -1)
     agree(lambda: (np.zeros(()), np.zeros((0, 2)), np.ones(3, "i2"), np.eye(3, k=-1, dtype=int), np.tri(3)))
     agree(lambda: np.zeros(-1))
-    agree(lambda x: (np.zeros_like(x), np.ones_like(x, dtype=float), np.full_like(x, 2.9), np.full_like(x, 3.5, dtype="f4")),
-          arr(2, 3, dtype="i4"))  # fmt: skip
+    x = arr(2, 3, dtype="i4")
+    agree(lambda x: (np.zeros_like(x), np.ones_like(x, dtype=float), np.full_like(x, 2.9)), x)
+    agree(lambda x: np.full_like(x, 3.5, dtype="f4"), x)
     agree(lambda x: (np.empty_like(x).shape, np.zeros_like(x, shape=(2,))), arr(3), dynamic=False)
     agree(lambda: np.full(2, 300, dtype="u1"))
 

@@ -42,7 +42,10 @@ def same(want, got) -> bool:
             return bool(np.isnan(both).all())
         if isinstance(want, float) and math.copysign(1, want) != math.copysign(1, got):
             return False
-        return bool(np.isclose(both[0], both[1], rtol=1e-3 if isinstance(want, np.float16) else 1e-6, atol=0)) or want == got
+        return (
+            bool(np.isclose(both[0], both[1], rtol=1e-3 if isinstance(want, np.float16) else 1e-6, atol=0))
+            or want == got
+        )
     return bool(want == got)
 
 
@@ -57,7 +60,11 @@ def assert_same(function, *arguments, text: bool = True) -> None:
     where = f"{function} of {arguments}: {want} against {got}"
     if want[0] == "value" and not fits(want[1]):
         assert got[:2] == ("error", OverflowError), where
-    elif want[0] == "value" and type(want[1]) is complex and not any(isinstance(a, (complex, np.complexfloating)) for a in arguments):
+    elif (
+        want[0] == "value"
+        and type(want[1]) is complex
+        and not any(isinstance(a, (complex, np.complexfloating)) for a in arguments)
+    ):
         assert got[:2] == ("error", ValueError), where  # a negative number to a fractional power
     elif want[0] == "value":
         assert got[0] == "value" and same(want[1], got[1]), where
@@ -136,8 +143,8 @@ def test_numpy_constructors(cls):
 
 
 UNARY_MATH = [
-    math.sqrt, math.exp, math.expm1, math.log, math.log2, math.log10, math.log1p, math.sin, math.cos, math.tan, math.asin,
-    math.acos, math.atan, math.sinh, math.cosh, math.tanh, math.cbrt, math.fabs, math.exp2, math.degrees, math.radians,
+    math.sqrt, math.exp, math.expm1, math.log, math.log2, math.log10, math.log1p, math.sin, math.cos, math.tan,
+    math.asin, math.acos, math.atan, math.sinh, math.cosh, math.tanh, math.cbrt, math.fabs, math.exp2, math.degrees, math.radians,
     math.isnan, math.isinf, math.isfinite, math.floor, math.ceil, math.trunc, math.modf,
 ]  # fmt: skip
 
@@ -199,7 +206,18 @@ def test_round_of_numpy_scalars():
 def test_isinstance_and_type():
     isinstance_, type_ = lookup(isinstance), lookup(type)
     for a in [True, 1, 1.0, 1j, *NUMPY]:
-        for cls in (bool, int, float, complex, np.float64, np.floating, np.integer, np.number, np.generic, (int, float)):
+        for cls in (
+            bool,
+            int,
+            float,
+            complex,
+            np.float64,
+            np.floating,
+            np.integer,
+            np.number,
+            np.generic,
+            (int, float),
+        ):
             assert traced(lambda x: isinstance_(x, cls), a) == isinstance(a, cls)
         assert traced(lambda x: type_(x), a) is type(a)
     assert traced(lambda x: (isinstance_(x, np.ndarray), type_(x)), np.ones(2)) == (True, np.ndarray)
@@ -237,8 +255,11 @@ def either(first, second):
     """A function of a flag: a scalar that is ``first`` or ``second``."""
 
     def make(flag):
-        return select_scalar(conversions.truth(flag), as_tracer(first), as_tracer(second)) if not isinstance(flag, bool) \
+        return (
+            select_scalar(conversions.truth(flag), as_tracer(first), as_tracer(second))
+            if not isinstance(flag, bool)
             else (first if flag else second)
+        )
 
     return make
 

@@ -1,8 +1,8 @@
 """Traced arrays: boxes with identity, whose contents change, and views that read and write through to their base.
 
-A *root* box holds its contents as an IR value, which a write replaces. A *view* is a root and a chain of lenses; reading
-takes the part out of the root's current contents, writing puts it back. So every alias sees every write, as in NumPy,
-and the IR stays free of aliases.
+A *root* box holds its contents as an IR value, which a write replaces. A *view* is a root and a chain of lenses;
+reading takes the part out of the root's current contents, writing puts it back. So every alias sees every write, as in
+NumPy, and the IR stays free of aliases.
 """
 
 from __future__ import annotations
@@ -315,7 +315,7 @@ class ArrayTracer(Tracer):
 
         return ufuncs.power(self, other, modulus)
 
-    def __ipow__(self, other: Any) -> Any:
+    def __ipow__(self, other: Any) -> Any:  # type: ignore[misc]
         from tracejit.trace.numpy_api import ufuncs
 
         return ufuncs.power(self, other, None, out=self)

@@ -52,8 +52,8 @@ class Context:
         capture_array: Turns a concrete array met while tracing into a box (a hidden input); None: into a constant.
         inputs: Whatever the control side keeps about the program's inputs.
         scope: The innermost loop that is being recorded (the control side's object), or None.
-        localize: Called before the contents of a root whose ``scope`` is not the current one are used: a loop that is being
-            recorded turns them into a parameter, so that a later write in its body is seen by the next turn.
+        localize: Called before the contents of a root whose ``scope`` is not the current one are used: a loop that is
+            being recorded turns them into a parameter, so that a later write in its body is seen by the next turn.
     """
 
     def __init__(self, block: Block) -> None:

@@ -20,7 +20,8 @@ from tracejit.trace.lenses import Strided
 from tracejit.trace.scalars import ScalarTracer, numpy_scalar
 
 _INVALID = (
-    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices"
+    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid "
+    "indices"
 )
 
 
@@ -178,11 +179,11 @@ def slice_bounds(s: slice, n: Dim) -> tuple[Dim, Dim, Dim]:
     The start of an empty slice may lie outside the axis.
     """
     if isinstance(n, int) and all(type(x) is int or x is None for x in (s.start, s.stop, s.step)):
-        start, stop, step = s.indices(n)  # ValueError for step 0
-        return start, len(range(start, stop, step)), step
-    step = 1 if s.step is None else _bound(s.step)
-    start = None if s.start is None else _bound(s.start)
-    stop = None if s.stop is None else _bound(s.stop)
+        turns = range(*s.indices(n))  # ValueError for step 0
+        return turns.start, len(turns), turns.step
+    step: Dim = 1 if s.step is None else _bound(s.step)
+    start: Dim | None = None if s.start is None else _bound(s.start)
+    stop: Dim | None = None if s.stop is None else _bound(s.stop)
     if isinstance(step, int):
         if step == 0:
             raise ValueError("slice step cannot be zero")

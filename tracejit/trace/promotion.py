@@ -1,6 +1,7 @@
 """Result types: NumPy itself is asked, and its answers are kept.
 
-Operands are described by a *spec*: a dtype, or ``int``, ``float``, ``complex`` for a Python scalar, which is weak (NEP 50).
+Operands are described by a *spec*: a dtype, or ``int``, ``float``, ``complex`` for a Python scalar, which is weak
+(NEP 50).
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ _CANONICAL: dict[DType, DType] = {t: t for t in DTYPES.values()}
 _DEFAULT: dict[type, DType] = {t: d for d, t in PYTHON_TYPES.items()}
 _resolved: dict[tuple[Any, ...], tuple[DType, ...]] = {}
 _results: dict[tuple[Spec, ...], DType] = {}
-_bounds: dict[DType, tuple[int, int]] = {d: (np.iinfo(d).min, np.iinfo(d).max) for d in DTYPES.values() if d.kind in "iu"}
+_bounds: dict[DType, tuple[int, int]] = {
+    d: (np.iinfo(d).min, np.iinfo(d).max) for d in DTYPES.values() if d.kind in "iu"
+}
 
 
 def canonical(dtype: Any) -> DType:
@@ -101,7 +104,9 @@ def out_of_bounds_message(dtype: DType) -> str:
     return f"Python integer {{0}} out of bounds for {dtype}"
 
 
-def check_output_cast(ufunc: np.ufunc, source: DType, target: DType, casting: Any = "same_kind", index: int = 0) -> None:
+def check_output_cast(
+    ufunc: np.ufunc, source: DType, target: DType, casting: Any = "same_kind", index: int = 0
+) -> None:
     """Raise NumPy's casting error unless a result of dtype ``source`` may be written into an array of ``target``."""
     if source != target and not np.can_cast(source, target, casting):
         name = f"output from {source!r}" if ufunc.nout == 1 else f"output {index} from {source!r}"

@@ -140,7 +140,9 @@ def check_no_overflow(b: Builder, primitive: Primitive, x: Value, y: Value, guar
     check(b, b.apply(E.not_, overflows), guard, OverflowError, (TOO_LARGE,))
 
 
-def check_divisor(b: Builder, y: Operand, divisor: Value, guard: Guard, function: Callable[..., Any], x: Operand) -> None:
+def check_divisor(
+    b: Builder, y: Operand, divisor: Value, guard: Guard, function: Callable[..., Any], x: Operand
+) -> None:
     """Raise Python's ZeroDivisionError if ``divisor`` is 0."""
     if y.value is None and y.const:
         return

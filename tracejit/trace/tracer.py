@@ -33,8 +33,9 @@ class Origin:
     """Where a traced value comes from: for messages, and for those who handle :class:`~tracejit.errors.NeedsConcrete`.
 
     Args:
-        kind: ``"argument"`` and ``"captured"``: ``source`` is its :class:`~tracejit.ir.interface.Source`; ``"induction"``:
-            ``source`` is the loop driver; ``"dimension"``: a run-time dimension of an array; ``"computed"``: none of these.
+        kind: ``"argument"`` and ``"captured"``: ``source`` is its :class:`~tracejit.ir.interface.Source`;
+            ``"induction"``: ``source`` is the loop driver; ``"dimension"``: a run-time dimension of an array;
+            ``"computed"``: none of these.
         text: As the user would say it: ``"argument 'n'"``, ``"the loop variable of line 12"``.
     """
 

@@ -99,10 +99,10 @@ def _is_real(x: Any) -> bool:
 def isinstance_(x: Any, cls: Any, /) -> Any:
     """``isinstance(x, cls)``: of the object that ``x`` stands for."""
     if isinstance(x, ArrayTracer):
-        return _is_subclass(np.ndarray, cls)
+        return issubclass(np.ndarray, cls)
     if not isinstance(x, ScalarTracer):
         return isinstance(x, cls)
-    answers = [_is_subclass(type_of(a), cls) for a in x.alternatives]
+    answers = [issubclass(type_of(a), cls) for a in x.alternatives]
     if all(answers) or not any(answers):
         return answers[0]
     b = current().at()
@@ -113,10 +113,6 @@ def isinstance_(x: Any, cls: Any, /) -> Any:
             assert is_this is not None
             result = b.apply(E.or_, result, is_this)
     return python_scalar(result)
-
-
-def _is_subclass(of: type, cls: Any) -> bool:
-    return issubclass(of, cls)
 
 
 @implements(type)

@@ -13,11 +13,13 @@ from tracejit.ops import elementwise as E
 from tracejit.trace import advanced, broadcast, dims, promotion
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
+from tracejit.trace.conversions import item
 from tracejit.trace.numpy_api.arguments import as_array, axis_of, order_like, reject
+from tracejit.trace.numpy_api.reductions import all_
 from tracejit.trace.numpy_api.shaping import ravel
 from tracejit.trace.numpy_api.table import implements, method
-from tracejit.trace.numpy_api.ufuncs import result_dtype
-from tracejit.trace.scalars import ScalarTracer, is_scalar, python_scalar
+from tracejit.trace.numpy_api.ufuncs import call, result_dtype
+from tracejit.trace.scalars import ScalarTracer, is_scalar
 
 _UNSET = object()
 
@@ -50,8 +52,8 @@ def nonzero(a: Any) -> tuple[ArrayTracer, ...]:
     x = as_array(a)
     if not x.ndim:
         raise ValueError(
-            "Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead. If the context of "
-            "this error is of the form `arr[nonzero(cond)]`, just use `arr[cond]`."
+            "Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead. If the context "
+            "of this error is of the form `arr[nonzero(cond)]`, just use `arr[cond]`."
         )
     return tuple(ArrayTracer(v) for v in advanced.nonzero(b, b.cast(x.read(), BOOL))[1:])
 
@@ -171,15 +173,13 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
 @implements(np.allclose)
 def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
     """``np.allclose``: a Python bool."""
-    return python_scalar(np.all(isclose(a, b, rtol, atol, equal_nan)).value)
+    return item(all_(isclose(a, b, rtol, atol, equal_nan)))
 
 
 @implements(np.array_equal)
 def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     """``np.array_equal``: a Python bool."""
     reject("np.array_equal", equal_nan=(equal_nan, False))
-    context = current()
-    b = context.at()
     x, y = as_array(a1), as_array(a2)
     if x.ndim != y.ndim:
         return False
@@ -189,8 +189,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
                 return False
         elif not dims.equal(d, e):
             raise UnsupportedError("np.array_equal of arrays whose shapes are known at run time only")
-    equal = np.equal(x, y)
-    return python_scalar(b.cast(np.all(equal).value, BOOL))
+    return item(all_(call(np.equal, x, y)))
 
 
 @implements(np.real, always=True)
@@ -221,12 +220,12 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     if dtype.kind == "c":
         raise UnsupportedError("np.nan_to_num of complex numbers is not supported yet")
     if dtype.kind != "f":
-        result = np.positive(array)
+        result: Any = call(np.positive, array)
     else:
         limits = np.finfo(dtype)
-        result = np.where(np.isnan(array), dtype.type(nan), array)
-        result = np.where(np.equal(array, np.inf), limits.max if posinf is None else dtype.type(posinf), result)
-        result = np.where(np.equal(array, -np.inf), limits.min if neginf is None else dtype.type(neginf), result)
+        result = where(call(np.isnan, array), dtype.type(nan), array)
+        result = where(call(np.equal, array, np.inf), limits.max if posinf is None else dtype.type(posinf), result)
+        result = where(call(np.equal, array, -np.inf), limits.min if neginf is None else dtype.type(neginf), result)
         if isinstance(result, ArrayTracer) and not result.ndim and is_scalar(x):
             result = result[()]
     if not copy:

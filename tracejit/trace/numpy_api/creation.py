@@ -172,7 +172,8 @@ def _float_range(b: Builder, start: Any, stop: Any, step: Any, dtype: Any) -> Va
     dtypes = [d for x in (start, stop, step) for _, d in alternatives_of(x)]
     found = promotion.result_type(*dtypes) if dtype is None else promotion.canonical(dtype)
     if all(not isinstance(x, Tracer) for x in (start, stop, step)):
-        return b.const(np.arange(start, stop, step, found), found)
+        numbers = np.arange(start, stop, step, found)  # type: ignore[call-overload]
+        return b.const(numbers, found)
     first, last, increment = (as_array(x).read() for x in (start, stop, step))
     first, last, increment = (b.cast(v, FLOAT64) for v in (first, last, increment))
     nonzero = b.apply(E.ne, increment, b.const(0.0, FLOAT64))
@@ -359,7 +360,7 @@ def _stacked(b: Builder, x: Sequence[Any], dtype: DType) -> Value | None:
         parts.append(part)
     first = parts[0].type.shape
     if any(not dims.all_equal(p.type.shape, first) for p in parts):
-        if any(p.rank != len(first) for p in parts) or all(p.type.is_static for p in parts):
+        if any(p.rank != len(first) for p in parts) or all(isinstance(d, int) for p in parts for d in p.type.shape):
             return None
         _check_same_shapes(parts)
     rows = [b.reshape(p, (1, *first)) for p in parts]

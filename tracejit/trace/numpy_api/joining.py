@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,9 @@ def _sequence(arrays: Any, function: str) -> list[ArrayTracer]:
 
 
 @implements(np.concatenate, np.concat, always=True)
-def concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+def concatenate(
+    arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind"
+) -> Any:
     """``np.concatenate``."""
     current().at()
     parts = _sequence(arrays, "concatenate")
@@ -100,7 +103,8 @@ def stack(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, cas
         if len(x.shape_dims) != len(first):
             raise ValueError("all input arrays must have the same shape")
         for d, e in zip(first, x.shape_dims):
-            dims.check(True if dims.equal(d, e) else dims.eq(d, e), ValueError, "all input arrays must have the same shape")
+            same = True if dims.equal(d, e) else dims.eq(d, e)
+            dims.check(same, ValueError, "all input arrays must have the same shape")
     k = axis_of(axis, len(first) + 1)
     key = (*(slice(None) for _ in range(k)), None)
     return concatenate([x[(*key, Ellipsis)] for x in parts], k, out, dtype=dtype, casting=casting)
@@ -151,7 +155,7 @@ def append(arr: Any, values: Any, axis: Any = None) -> Any:
 def _pieces(x: ArrayTracer, bounds: Sequence[Any], axis: int) -> list[Any]:
     ends = [0, *bounds, None]
     lead = (slice(None),) * axis
-    return [x[(*lead, slice(a, b))] for a, b in zip(ends[:-1], ends[1:])]
+    return [x[(*lead, slice(a, b))] for a, b in pairwise(ends)]
 
 
 @implements(np.array_split, always=True)
@@ -229,8 +233,8 @@ def tile(A: Any, reps: Any) -> ArrayTracer:
     """``np.tile``."""
     b = current().at()
     x = as_array(A)
-    counts = [conversions.index_dim(r) for r in (reps if isinstance(reps, (tuple, list)) else (reps,))]
-    counts = [1] * (x.ndim - len(counts)) + counts
+    counts: list[Dim] = [conversions.index_dim(r) for r in (reps if isinstance(reps, (tuple, list)) else (reps,))]
+    counts = [*(1,) * (x.ndim - len(counts)), *counts]
     value = x.read()
     if len(counts) > x.ndim:
         value = b.reshape(value, (*((1,) * (len(counts) - x.ndim)), *x.shape_dims))

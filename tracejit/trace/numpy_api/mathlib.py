@@ -85,7 +85,9 @@ _UNARY: dict[Callable[[float], float], tuple[Primitive, Failure | None, float | 
 """Function → primitive, when it is a domain error, and an argument for which the result overflows."""
 
 
-def _fails(b: Builder, condition: Value, function: Callable[..., Any], *samples: Any, shown: Value | None = None) -> None:
+def _fails(
+    b: Builder, condition: Value, function: Callable[..., Any], *samples: Any, shown: Value | None = None
+) -> None:
     pynumbers.check_as(b, b.apply(E.not_, condition), None, function, *samples, shown=shown)
 
 

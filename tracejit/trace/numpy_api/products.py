@@ -17,7 +17,7 @@ from tracejit.trace.boxes import ArrayTracer, retyped
 from tracejit.trace.context import current
 from tracejit.trace.lenses import Dims
 from tracejit.trace.numpy_api.arguments import as_array, axes_of, scalar_or_array
-from tracejit.trace.numpy_api.shaping import ravel, transpose
+from tracejit.trace.numpy_api.shaping import ravel, swapaxes, transpose
 from tracejit.trace.numpy_api.table import implements, method
 from tracejit.trace.scalars import is_scalar
 
@@ -168,7 +168,7 @@ def inner_product(a: Any, b: Any) -> Any:
         return dot(left, right)
     if right.ndim == 2:
         return dot(left, transpose(right))
-    return dot(left, np.moveaxis(right, -1, -2))
+    return dot(left, swapaxes(right, -1, -2))
 
 
 @implements(np.outer)

@@ -23,8 +23,8 @@ from tracejit.trace.numpy_api.table import implements, method
 
 DType: TypeAlias = "np.dtype[Any]"
 FLOAT16 = np.dtype(np.float16)
-_COUNTS_ARE_PYTHON = type(np.count_nonzero(np.ones(1))) is int
-_UNSET = np._NoValue  # type: ignore[attr-defined]
+_COUNTS_ARE_PYTHON = not isinstance(np.count_nonzero(np.ones(1)), np.integer)
+_UNSET = np._NoValue
 
 
 def reduced(
@@ -227,7 +227,8 @@ def mean(
 ) -> Any:
     """``np.mean``."""
     if where is not _UNSET and where is not True:
-        return np.true_divide(sum_(a, axis, dtype, None, keepdims, where=where), _counted(a, axis, keepdims, where), out)
+        total = sum_(a, axis, dtype, None, keepdims, where=where)
+        return np.true_divide(total, _counted(a, axis, keepdims, where), out)
     b = current().at()
     x = as_array(a)
     compute, give = _mean_dtypes(x.dtype, dtype)
@@ -360,4 +361,5 @@ def _without_nan(a: Any, number: int) -> Any:
         return x
     b = current().at()
     value = x.read()
-    return ArrayTracer(b.apply(E.select, b.apply(E.isnan, value), b.fill(b.const(number, x.dtype), x.shape_dims), value))
+    filling = b.fill(b.const(number, x.dtype), x.shape_dims)
+    return ArrayTracer(b.apply(E.select, b.apply(E.isnan, value), filling, value))

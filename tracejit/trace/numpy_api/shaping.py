@@ -102,7 +102,11 @@ def _check_size(ok: dims.Predicate, size: Dim, target: Sequence[Dim]) -> None:
     if ok is True:
         return
     payload: list[Dim] = [size]
-    text = dims.shape_text(target, payload).replace("-1", "newaxis")
+    # NumPy leaves out an unknown dimension in front, and then the comma of a single one
+    shown = target[1:] if target and isinstance(target[0], int) and target[0] < 0 else target
+    text = dims.shape_text(shown, payload).replace("-1", "newaxis")
+    if len(shown) < len(target):
+        text = text.replace(",)", ")")
     dims.check(ok, ValueError, f"cannot reshape array of size {{0}} into shape {text}", *payload)
 
 
@@ -272,7 +276,8 @@ def _at_least(x: Any, rank: int) -> ArrayTracer:
     if array.ndim >= rank:
         return array
     if rank == 3:
-        key = {0: (None, None, None), 1: (None, slice(None), None), 2: (slice(None), slice(None), None)}[array.ndim]
+        whole = slice(None)
+        key: tuple[Any, ...] = ((None, None, None), (None, whole, None), (whole, whole, None))[array.ndim]
     else:
         key = (None,) * (rank - array.ndim)
     result = array[key]

@@ -56,7 +56,7 @@ def reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, out: A
     """``ufunc.reduce``."""
     if isinstance(out, tuple):
         (out,) = out
-    options = {k: v for k, v in kwargs.items() if v is not np._NoValue}  # type: ignore[attr-defined]
+    options = {k: v for k, v in kwargs.items() if v is not np._NoValue}
     if dtype is not None:
         options["dtype"] = dtype
     if not options.get("keepdims", True):

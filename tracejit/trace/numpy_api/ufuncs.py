@@ -1,4 +1,4 @@
-"""Calling ufuncs on arrays and scalars: promotion, broadcasting, ``out=``, ``where=``, ``dtype=``, and their methods."""
+"""Calling ufuncs on arrays and scalars: promotion, broadcasting, ``out=``, ``where=``, ``dtype=``."""
 
 from __future__ import annotations
 
@@ -216,8 +216,8 @@ def power(x: ArrayTracer, y: Any, modulus: Any = None, out: Any = None) -> Any:
         return NotImplemented
     if not isinstance(y, (ArrayTracer, ScalarTracer, int, float, complex, np.generic, np.ndarray, list, tuple)):
         return NotImplemented
-    if type(y) in (int, float):
-        fast = _FAST_POWERS.get(float(y)) if abs(y) <= 2 else None
+    if type(y) is int or type(y) is float:
+        fast = _FAST_POWERS.get(float(y)) if -1 <= y <= 2 else None
         if fast is not None and (x.dtype.kind in "fc" or (x.dtype.kind in "iu" and type(y) is int and y == 2)):
             return call(fast, x, out=out)
     return call(np.power, x, y, out=out)
