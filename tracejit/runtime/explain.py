@@ -23,7 +23,8 @@ def reason(signature: Signature, family: Sequence[Version], versions: Sequence[V
         if changed:
             return "; ".join(changed)
         return captured_change(last.program, values)
-    nearest = min(reversed(versions), key=lambda v: len(differences(v.texts, signature.texts)))
+    ordinary = [v for v in versions if v.overlap is None] or versions
+    nearest = min(reversed(ordinary), key=lambda v: len(differences(v.texts, signature.texts)))
     changed = differences(nearest.texts, signature.texts)
     return "; ".join(changed) if changed else captured_change(nearest.program, values)
 
@@ -43,7 +44,7 @@ def differences(old: Texts, new: Texts) -> list[str]:
 def captured_change(program: Program, values: Sequence[Any]) -> str:
     """What captured state a program no longer fits."""
     broken = misfit(program, values)
-    if broken is None:
+    if broken is None or broken.startswith("the memory of "):
         return "arguments share memory in another way"
     for guard in program.guards:
         now = evaluate(guard.source, values)

@@ -8,6 +8,7 @@ takes come back to :meth:`Jitted._call_slow`.
 from __future__ import annotations
 
 import functools
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 
@@ -141,10 +142,15 @@ class JittedBase(Generic[P, R]):
 
 
 def _strip(error: BaseException) -> None:
-    """Take our own frames out of an exception's traceback; to be followed by a bare ``raise``."""
-    from tracejit.errors import stripped
+    """Take our own frames out of an exception's traceback; to be followed by a bare ``raise``.
 
-    stripped(error)
+    What has nothing but our own frames, and is no error that we raise about a call, is a bug of ours: it stays visible.
+    """
+    from tracejit.errors import TracejitError, is_internal, stripped
+
+    ours = (TracejitError, TypeError, ValueError, OverflowError, MemoryError, RuntimeError, KeyboardInterrupt)
+    if isinstance(error, ours) or not all(is_internal(frame) for frame, _ in traceback.walk_tb(error.__traceback__)):
+        stripped(error)
 
 
 def _importable(jitted: JittedBase[P, R]) -> bool:

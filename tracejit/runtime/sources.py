@@ -37,7 +37,7 @@ def evaluate(source: Source, values: Sequence[Any]) -> Any:
     """The object at ``source`` now, for a call whose parameters have ``values``; :data:`MISSING` if there is none."""
     match source:
         case Argument(index, _):
-            return values[index]
+            return values[index] if index < len(values) else MISSING
         case Global(namespace, name):
             if name in namespace:
                 return namespace[name]
