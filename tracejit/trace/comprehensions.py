@@ -95,30 +95,23 @@ def comprehend(
     kwargs: dict[str, Any],
 ) -> Any:
     """``function(each(i) for i in items if keep(i))``, with ``lazy`` False for a list comprehension."""
-    loop = staged(items) if not isinstance(items, range) else None
-    c = control()
-    if loop is not None and (loop.static_length is None or loop.static_length > c.options.unroll):
-        recorded = _recorded(function, loop, each, keep, args, kwargs)
-        if recorded is not NotImplemented:
-            return recorded
-    made = [each(i, i) for i in items if keep is None or _known(keep(i, i))]
-    return call(function, iter(made) if lazy else made, *args, **kwargs)
-
-
-def _known(test: Any) -> bool:
-    return bool(test)
-
-
-def _recorded(function: Any, items: Staged, each: Any, keep: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if function is builtins.sum and len(args) <= 1 and not kwargs.keys() - {"start"}:
         return _as_user(_sum, items, each, keep, args[0] if args else kwargs.get("start", 0))
-    if function is builtins.any:
-        return _as_user(_any, items, each, keep)
-    if function is builtins.all:
-        return _as_user(_all, items, each, keep)
+    if function is builtins.any or function is builtins.all:
+        return _as_user(_any if function is builtins.any else _all, items, each, keep)
     if function in (builtins.max, builtins.min) and not args and not kwargs:
         better = _greater if function is builtins.max else _less
         return _as_user(_best, items, each, keep, better, f"{function.__name__}() iterable argument is empty")
+    loop = staged(items)
+    if loop is not None and (loop.static_length is None or loop.static_length > control().options.unroll):
+        made = _recorded(function, loop, each, keep, args, kwargs)
+        if made is not NotImplemented:
+            return made
+    listed = [each(i, i) for i in items if keep is None or keep(i, i)]
+    return call(function, iter(listed) if lazy else listed, *args, **kwargs)
+
+
+def _recorded(function: Any, items: Staged, each: Any, keep: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if keep is None and function in (np.array, np.asarray) and not kwargs.keys() - {"dtype"} and len(args) <= 1:
         dtype = args[0] if args else kwargs.get("dtype")
         return _array(items, each, None if dtype is None else np.dtype(dtype))
@@ -126,16 +119,15 @@ def _recorded(function: Any, items: Staged, each: Any, keep: Any, args: tuple[An
         return _array(items, each, None)
     if items.static_length is None:
         raise CaptureError(
-            "a comprehension over a length known at run time only can be the argument of np.array, np.stack, sum, min, max, any "
-            "or all, and of nothing else",
+            "a comprehension over a length known at run time only can be the argument of np.array, np.stack, sum, min, "
+            "max, any or all, and of nothing else",
             hint="fill an array in a 'for' loop: out = np.empty(n)",
         )
     return NotImplemented
 
 
 def _as_user(function: Any, *args: Any) -> Any:
-    converted = calls.convert_internal(function)
-    return converted(*args)
+    return calls.convert_internal(function)(*args)
 
 
 def _array(items: Staged, each: Any, dtype: np.dtype[Any] | None) -> Any:
