@@ -102,7 +102,6 @@ def _results(s: Simplifier, op: Op) -> None:
         else:
             keep.append(k)
     if len(keep) < len(op.results):
-        s.changed = True
         drop_slots(op, keep)
 
 
@@ -186,8 +185,9 @@ def _steps_alike(a: Value, b: Value, p: Value, q: Value) -> bool:
     return all((v is p and w is q) or (v is q and w is p) or _identical(v, w) for v, w in zip(x.operands, y.operands))
 
 
-def _carried(s: Simplifier, op: Op) -> None:
-    """Values a loop carries unchanged are their inits; of two that are always equal one is carried."""
+def _carried(op: Op) -> bool:
+    """Values a loop carries unchanged are their inits; of two that are always equal one is carried. Whether there were
+    any."""
     slots = [carried_slots(op, k) for k in range(len(op.results))]
     keep: list[int] = []
     for k, (init, params, following) in enumerate(slots):
@@ -206,8 +206,9 @@ def _carried(s: Simplifier, op: Op) -> None:
         else:
             keep.append(k)
     if len(keep) < len(slots):
-        s.changed = True
         drop_slots(op, keep)
+        return True
+    return False
 
 
 def _for(s: Simplifier, op: Op) -> None:
@@ -224,14 +225,14 @@ def _for(s: Simplifier, op: Op) -> None:
             replace(p, v)
         s.replace(op, s.inline(body))
         return
-    _carried(s, op)
+    _carried(op)
     s.block(op.regions[0])
-    _carried(s, op)
+    s.again |= _carried(op)
     s.keep(op)
 
 
 def _while(s: Simplifier, op: Op) -> None:
-    _carried(s, op)
+    _carried(op)
     condition, body = op.regions
     s.block(condition)
     predicate = condition.yields[0]
@@ -246,7 +247,7 @@ def _while(s: Simplifier, op: Op) -> None:
     facts = [(inside.get(v, v), truth) for v, truth in consequences(predicate, True)]
     with _knowing(s, [(v, truth) for v, truth in facts if v.block is not condition]):
         s.block(body)
-    _carried(s, op)
+    s.again |= _carried(op)
     s.keep(op)
 
 

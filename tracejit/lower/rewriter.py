@@ -66,13 +66,11 @@ class Rewriter:
     Attributes:
         out: The rebuilt part of the current block.
         loc: Where in the user's source new ops belong.
-        changed: Whether anything was rewritten.
     """
 
     def __init__(self) -> None:
         self.out_block: Block = Block()
         self.loc: Loc = UNKNOWN
-        self.changed = False
 
     @property
     def out(self) -> list[Op]:
@@ -99,7 +97,6 @@ class Rewriter:
         for old, new in zip(op.results, values, strict=True):
             replace(old, new)
         drop(op)
-        self.changed = True
 
     def inline(self, block: Block) -> list[Value]:
         """Visit the ops of a block (not a copy) here, and return what it yields."""

@@ -30,7 +30,7 @@ def run(function: Function) -> None:
     for _ in range(_ROUNDS):
         simplifier = Simplifier()
         simplifier.block(function.body)
-        if not simplifier.changed:
+        if not simplifier.again:
             return
 
 
@@ -39,7 +39,7 @@ def flatten(function: Function) -> None:
     for k in range(_ROUNDS):
         simplifier = Simplifier(flatten=k == 0)
         simplifier.block(function.body)
-        if not simplifier.changed:
+        if not simplifier.again:
             return
 
 
@@ -48,12 +48,14 @@ class Simplifier(Rewriter):
 
     Attributes:
         flatten: Whether branches with little in them are computed both and chosen from.
+        again: Whether something was learnt about a loop after its body had been walked through.
         known: Bool scalars whose value is known here, because of the branch or loop around.
     """
 
     def __init__(self, flatten: bool = False) -> None:
         super().__init__()
         self.flatten = flatten
+        self.again = False
         self.known: dict[Value, bool] = {}
 
     def visit(self, op: Op) -> None:
