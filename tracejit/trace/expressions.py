@@ -176,6 +176,9 @@ class Expressions(ast.NodeTransformer):
                     self.refuse(node, "super() without arguments is not supported here")
                 node.args = [at(load("__class__"), node), at(load(self.first_param), node)]
                 return node
+            if func.id in ("locals", "vars", "dir") and not node.args:
+                visible = at(hook("visible", at(ast.Call(load("locals"), [], []), node)), node)
+                return visible if func.id != "dir" else at(ast.Call(load("sorted"), [visible], []), node)
             if func.id in _FRAME_SENSITIVE:
                 node.args = [self.expression(a) for a in node.args]
                 return node

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracejit.errors import CaptureError, NeedsConcrete
+from tracejit.errors import NeedsConcrete
 from tracejit.ir.core import Value
 from tracejit.trace import calls, comprehensions, contexts, either, exceptions, iterables, loops, staging
 from tracejit.trace.boxes import ArrayTracer, box_of
-from tracejit.trace.context import current, is_tracing
+from tracejit.trace.context import is_tracing
 from tracejit.trace.control import UNBOUND, control
 from tracejit.trace.either import Either, MaybeUnbound
+from tracejit.trace.outer import Outer
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.tracer import Tracer
 
@@ -59,6 +60,7 @@ class Hooks:
         self._sites = rewritten.sites
         code = function.__code__
         self._cells: dict[str, CellType] = dict(zip(code.co_freevars, function.__closure__ or ()))
+        self.outer = Outer(function.__globals__, self._cells)
 
     # --- names
     def glob(self, name: str) -> Any:
@@ -77,6 +79,18 @@ class Hooks:
 
     def bound(self, name: str, value: Any) -> Any:
         return value.get() if isinstance(value, MaybeUnbound) else value
+
+    def rebinds(self, *readers: FunctionType) -> None:
+        """A function that assigns ``nonlocal`` names begins; each reader is a lambda that reads one."""
+        if is_tracing():
+            for reader in readers:
+                for name, cell in zip(reader.__code__.co_freevars, reader.__closure__ or ()):
+                    if name != "@":
+                        control().journal.note(cell)
+
+    def visible(self, env: dict[str, Any]) -> dict[str, Any]:
+        """``locals()`` without the names that the rewriting has added."""
+        return {name: value for name, value in env.items() if "@" not in name}
 
     # --- control flow
     def if_(self, index: int, test: Any, tests: int) -> Any:

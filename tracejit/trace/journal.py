@@ -7,11 +7,13 @@ noted, so that it can be undone before another arm is recorded, and joined like 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import CellType
 from typing import Any, TypeAlias
 
 from tracejit.errors import CaptureError
 
 State: TypeAlias = "list[Any] | dict[Any, Any] | set[Any]"
+"""What can be changed about an object: of a closure cell, a list of its contents."""
 
 _MUTATORS: dict[type, frozenset[str]] = {
     list: frozenset({"append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "__iadd__", "__imul__"}),
@@ -124,6 +126,11 @@ def state_of(target: Any) -> State:
     if kind is list or kind is dict or kind is set:
         copy: State = target.copy()
         return copy
+    if kind is CellType:
+        try:
+            return [target.cell_contents]
+        except ValueError:
+            return []
     try:
         return dict(vars(target))
     except TypeError:
@@ -137,6 +144,11 @@ def restore(target: Any, state: State) -> None:
     """Put back what :func:`state_of` took."""
     if isinstance(target, list):
         target[:] = state
+    elif isinstance(target, CellType):
+        if state:
+            (target.cell_contents,) = state
+        else:
+            del target.cell_contents
     elif isinstance(target, (dict, set)):
         target.clear()
         target.update(state)  # type: ignore[arg-type]

@@ -34,8 +34,9 @@ from tracejit.trace.exits import Exits
 from tracejit.trace.expressions import Expressions
 from tracejit.trace.flow import Flow, LoopInfo, Scope, scope_of
 from tracejit.trace.mangle import mangle
+from tracejit.trace.outer import OuterStores
 from tracejit.trace.source import FunctionSource
-from tracejit.trace.syntax import HOOKS, ForLoop, WhileLoop, assign, at, hook, load, store
+from tracejit.trace.syntax import HOOKS, ForLoop, WhileLoop, assign, at, hook, load, same_scope, store, thunk
 
 _OUTER = "@outer"
 _OPERATORS: dict[type[ast.operator], str] = {
@@ -178,7 +179,7 @@ class Statements(Expressions):
         node.body = Exits(filename, function).body(node.body)
         scope = scope_of(node)
         self = Statements(filename, function, scope, parent, free, sites)
-        self._refuse_outer_stores(node)
+        self._outer_stores(node)
         every = (*node.args.posonlyargs, *node.args.args)
         self.first_param = every[0].arg if every else None
         self.flow = Flow(scope)
@@ -188,18 +189,26 @@ class Statements(Expressions):
             if arg is not None:
                 arg.annotation = None
         node.body = self.block(node.body) or [at(ast.Pass(), node)]
+        outer = [n for n in sorted(scope.nonlocals) if n in _stored(node)]
+        if outer:
+            place = node.body[0]
+            readers = [at(thunk(at(load(n), place)), place) for n in outer]
+            first = 1 if _is_docstring(node.body[0]) else 0
+            declared = next((k for k, st in enumerate(node.body) if isinstance(st, ast.Nonlocal)), -1) + 1
+            node.body.insert(max(first, declared), at(ast.Expr(hook("rebinds", *readers)), place))
 
-    def _refuse_outer_stores(self, node: ast.FunctionDef) -> None:
+    def _outer_stores(self, node: ast.FunctionDef) -> None:
         outer = self.scope.globals | frozenset(n for n in self.scope.nonlocals if self.resolve(n) == "cell")
         if not outer:
             return
+        node.body = OuterStores(outer).block(node.body)
         for n in ast.walk(node):
             names = [n.name] if isinstance(n, ast.FunctionDef) else [n.id] if isinstance(n, ast.Name) else []
             if any(name in outer for name in names) and not isinstance(getattr(n, "ctx", None), ast.Load):
                 self.refuse(
                     n,
-                    f"{names[0]!r} belongs to code that is not compiled: assigning it would happen while tracing only",
-                    f"return the new value of {names[0]!r}",
+                    f"{names[0]!r} belongs to code that is not compiled: it can be assigned by '=' and the like only",
+                    f"a local name, and then {names[0]} = ...",
                 )
 
     def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
@@ -472,6 +481,15 @@ class Statements(Expressions):
             case ast.TryStar():
                 self.refuse(st, "'except*' is not supported in compiled code")
         return st
+
+
+def _stored(node: ast.FunctionDef) -> set[str]:
+    """The names that a function (without those nested in it) assigns."""
+    return {n.id for n in same_scope(node.body) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store | ast.Del)}
+
+
+def _is_docstring(st: ast.stmt) -> bool:
+    return isinstance(st, ast.Expr) and isinstance(st.value, ast.Constant)
 
 
 def _locals() -> ast.expr:

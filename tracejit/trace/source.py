@@ -10,7 +10,7 @@ import ast
 import inspect
 import linecache
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import TypeAlias
@@ -38,8 +38,18 @@ class FunctionSource:
 
 
 _found: dict[CodeType, FunctionSource | NoSource] = {}
+_remembered: dict[CodeType, list[str]] = {}
 _trees: dict[tuple[str, int], tuple[Sequence[str], ast.Module]] = {}
 _TREES = 8  # whole files kept parsed
+
+
+def remember(function: Callable[..., object]) -> None:
+    """Read the file of a function now (at decoration), so that it does not matter if it is edited later."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if isinstance(code, CodeType) and code not in _remembered:
+        lines = linecache.getlines(code.co_filename, getattr(function, "__globals__", None))
+        if lines:
+            _remembered[code] = lines
 
 
 def source_of(function: FunctionType) -> FunctionSource:
@@ -73,7 +83,7 @@ def _find(function: FunctionType) -> FunctionSource:
 
 def _lines(function: FunctionType) -> list[str]:
     code = function.__code__
-    lines = linecache.getlines(code.co_filename, function.__globals__)
+    lines = _remembered.get(code) or linecache.getlines(code.co_filename, function.__globals__)
     if not lines:
         try:
             lines, _ = inspect.findsource(function)

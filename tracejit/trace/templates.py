@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, is_dataclass
+from types import FunctionType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -245,12 +246,30 @@ class OneOf(Template):
 # --- taking containers apart -----------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, eq=False)
+class _Code:
+    """A function apart from its defaults."""
+
+    function: FunctionType
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Code) or self.function.__code__ is not other.function.__code__:
+            return False
+        cells = (self.function.__closure__ or (), other.function.__closure__ or ())
+        return len(cells[0]) == len(cells[1]) and all(a is b for a, b in zip(*cells))
+
+    def __hash__(self) -> int:
+        return hash(self.function.__code__)
+
+
 def parts_of(x: Any) -> list[Any]:
     """The children of a container."""
     if isinstance(x, dict):
         return list(x.values())
     if isinstance(x, (tuple, list)):
         return list(x)
+    if isinstance(x, FunctionType):
+        return list(x.__defaults__ or ())
     return list(vars(x).values())
 
 
@@ -263,6 +282,8 @@ def structure_of(x: Any) -> tuple[type, tuple[Any, ...]] | None:
         return kind, tuple(range(len(x)))
     if is_dataclass(kind) and hasattr(x, "__dict__"):
         return kind, tuple(vars(x))
+    if kind is FunctionType and x.__defaults__ is not None and any(isinstance(d, Tracer) for d in x.__defaults__):
+        return kind, (_Code(x),)
     if id(x) in control().journal.born and hasattr(x, "__dict__") and not isinstance(x, Tracer):
         return kind, tuple(vars(x))
     return None
@@ -274,6 +295,11 @@ def rebuild(kind: type, keys: Sequence[Any], parts: Sequence[Any]) -> Any:
         return dict(zip(keys, parts))
     if kind is list or kind is tuple:
         return kind(parts)
+    if kind is FunctionType:
+        old = keys[0].function
+        made = FunctionType(old.__code__, old.__globals__, old.__name__, tuple(parts), old.__closure__)
+        made.__kwdefaults__ = old.__kwdefaults__
+        return made
     if issubclass(kind, tuple):
         return kind._make(parts)  # type: ignore[attr-defined]
     new = object.__new__(kind)  # __init__ has run for the originals
