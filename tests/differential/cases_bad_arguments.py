@@ -99,7 +99,7 @@ def missing_keyword_only_argument(a, *, k):
     return a * k
 
 
-@case(
+@refusable(
     lambda rng: each("text", b"bytes", None, [1, 2], {"a": 1}, (1,), {1}, object, 2.0), raises=TypeError, messages=False
 )
 def wrong_types(x):

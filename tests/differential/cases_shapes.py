@@ -37,7 +37,6 @@ def full_takes_the_kind_of_the_value(n, v):
 
 @exact(
     lambda rng: each(*(rand(rng, (2, 3), d) for d in ("f8", "f4", "i2", "?", "c8")), fortran(rand(rng, (3, 4)))),
-    layout=True,
 )
 def like_functions(a):
     e = np.empty_like(a)
@@ -148,9 +147,8 @@ def broadcast_to(x):
     lambda rng: each(
         *(rand(rng, (3, 4), d) for d in ("f8", "f4", "i4")), fortran(rand(rng, (3, 4))), rand(rng, (3, 8))[:, ::2]
     ),
-    layout=True,
 )
-def copies_keep_the_layout(a):
+def copies_of_every_layout(a):
     return a.copy(), np.copy(a), a.astype("f8"), np.array(a), a + 1
 
 

@@ -43,7 +43,7 @@ def two_cells_define_the_same_name(jit):
     return first(5.0), second(5.0), first(5.0)
 
 
-@scenario()
+@scenario(allow=REFUSED)
 def a_file_edited_after_the_definition(jit):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "module_of_the_test.py"

@@ -181,14 +181,31 @@ class Comparison:
             shares, not_ = ("plain Python", "compiled") if want else ("compiled", "plain Python")
             self.report(path_b, f"shares memory with {path_a} in {shares}, but not in {not_}")
         elif want and want_b.shape == got_b.shape and want_a.shape == got_a.shape:
-            place_want = (_address(want_b) - _address(want_a), _strides(want_b))
-            place_got = (_address(got_b) - _address(got_a), _strides(got_b))
+            place_want, place_got = places(want_a, want_b), places(got_a, got_b)
             if place_want != place_got:
                 self.report(
                     path_b,
-                    f"is a view of the memory of {path_a} at (offset, strides) {place_want} in plain Python, "
-                    f"at {place_got} compiled",
+                    f"its elements are those of {path_a} numbered {_few(place_want)} in plain Python, "
+                    f"{_few(place_got)} compiled",
                 )
+
+
+def places(a: np.ndarray, b: np.ndarray) -> list[int | None]:
+    """For each element of `b` the number of the element of `a` that lies at the same address, whatever the layouts."""
+    numbers = {address: number for number, address in enumerate(_addresses(a))}
+    return [numbers.get(address) for address in _addresses(b)]
+
+
+def _addresses(a: np.ndarray) -> list[int]:
+    offsets = sum(
+        (np.ix_(*(np.arange(n) * s for n, s in zip(a.shape, a.strides, strict=True)))), np.zeros(a.shape, int)
+    )
+    return [int(a.__array_interface__["data"][0]) + int(k) for k in np.ravel(offsets)]
+
+
+def _few(numbers: list[int | None]) -> str:
+    text = ", ".join(map(str, numbers[:12]))
+    return f"[{text}, ...]" if len(numbers) > 12 else f"[{text}]"
 
 
 def overlaps(a: np.ndarray, b: np.ndarray) -> bool:
@@ -220,10 +237,6 @@ def describe(value: Any) -> str:
         return "Python float nan"
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) < 200 else text[:200] + '...'}"
-
-
-def _address(a: np.ndarray) -> int:
-    return int(a.__array_interface__["data"][0])
 
 
 def _strides(a: np.ndarray) -> tuple[int, ...]:

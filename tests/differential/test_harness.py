@@ -54,7 +54,7 @@ X = np.arange(6.0)
         (lambda x: x[1:], one(X), lambda r, a: r.copy(), "shares memory"),
         (lambda x: x[1:].copy(), one(X), lambda r, a: a[0][1:], "shares memory"),
         (lambda x: x[1:3], one(X), lambda r, a: a[0][:2] if r[0] == r[1] else a[0][1:5:3], "elements differ"),
-        (lambda x: x[::2], one(np.ones(6)), lambda r, a: a[0][:3], "offset, strides"),
+        (lambda x: x[::2], one(np.ones(6)), lambda r, a: a[0][:3], "numbered [0, 2, 4]"),
         (lambda x: (x + 1,) * 2, one(X), lambda r, a: (r[0], r[0].copy()), "same object"),
         (lambda x: (x, x), one(X), lambda r, a: [*r], "tuple"),
         (lambda x: {"a": x, "b": x}, one(X), lambda r, a: {"b": r["b"], "a": r["a"]}, "keys"),
