@@ -10,6 +10,7 @@ stored; then the backward code is given its values, outer regions first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from tracejit.ir.core import Block, Op, Value, clone_op
 from tracejit.ir.types import ArrayType, Dim
@@ -68,7 +69,8 @@ class Residuals:
         self.finish()
 
     def keep_at_root(self, lengths: Sequence[Value]) -> list[Value]:
-        """For a program that is split: what the forward function must hand over, lengths first; ``lengths`` among it."""
+        """For a program that is split: what the forward function must hand over (``lengths`` among it), lengths
+        first."""
         stored = self.stored[self.root]
         stored.update((d, None) for d in lengths if d not in stored)
         for v in list(stored):
@@ -100,9 +102,9 @@ class Residuals:
             return outside / 2
         trips: float = _UNKNOWN
         if pair.op.name == "for":
-            bounds = [constant(v) for v in pair.op.operands[:3]]
-            if all(isinstance(n, int) for n in bounds):
-                trips = len(range(*(n for n in bounds if isinstance(n, int))))
+            start, stop, step = (expected(v) for v in pair.op.operands[:3])
+            if start is not None and stop is not None and step:
+                trips = (stop - start) / step
         return outside * max(trips, 1.0)
 
     def _needed(self) -> Iterator[Value]:
@@ -203,9 +205,10 @@ class Residuals:
         b = Builder(Block())
         known = self.known[region]
         frames = storage.Frames(self, region, tops)
+        for v in frames.place:
+            self.keep(region, v, partial(frames.load, v))
         for v in self._in_order([*self.stored[region], *self.computed[region]]):
-            if v not in known:
-                known[v] = frames.load(v, b) if v in frames else self.value(v, b)
+            self.value(v, b)
         tops = frames.below(b)
         region.backward.ops[0:0] = b.block.ops
         for op in b.block.ops:
@@ -215,6 +218,34 @@ class Residuals:
         for pair in region.pairs:
             tops = storage.thread_backward(self, pair, tops, self._emit)
         return tops
+
+
+def expected(v: Value) -> float | None:
+    """About what an index value will be, if anything is known about it; for a counter, its mean."""
+    op = v.op
+    if op is None:
+        block = v.owner
+        assert isinstance(block, Block)
+        if block.parent is None or block.parent.name != "for" or v is not block.params[0]:
+            return None
+        start, stop = (expected(x) for x in block.parent.operands[:2])
+        return None if start is None or stop is None else (start + stop) / 2
+    number = constant(v)
+    if isinstance(number, int):
+        return number
+    if op.name in ("add", "sub", "maximum", "minimum"):
+        x, y = (expected(x) for x in op.operands)
+        if x is not None and y is not None:
+            match op.name:
+                case "add":
+                    return x + y
+                case "sub":
+                    return x - y
+                case "maximum":
+                    return max(x, y)
+                case _:
+                    return min(x, y)
+    return None
 
 
 def origins(v: Value) -> list[Value] | None:

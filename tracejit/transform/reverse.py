@@ -82,7 +82,8 @@ class Reverse:
         else:
             ct = cts.get_or_zero(op.result)
             cts.take(op.result)
-        for k, x in enumerate(op.operands):
+        # last to first: what an update has stored is read before its place is cleared
+        for k, x in reversed(list(enumerate(op.operands))):
             if x in self.active:
                 cts.add(x, primitive.transpose(b, op, ct, k), mask)
 

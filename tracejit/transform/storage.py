@@ -416,9 +416,6 @@ class Frames:
                 self.left[tape] = list(tape.frames[region])
                 self.place.update((v, tape) for v in tape.frames[region])
 
-    def __contains__(self, v: Value) -> bool:
-        return v in self.place
-
     def load(self, v: Value, b: Builder) -> Value:
         """Take from the tape down to ``v``."""
         tape = self.place[v]
