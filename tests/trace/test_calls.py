@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import operator
+import re
+import threading
 import time
 from collections import namedtuple
 from dataclasses import dataclass, field
@@ -12,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.trace.call import Traced
-from tracejit.errors import CaptureError, UnsupportedError
+from tracejit.errors import CaptureError, NeedsConcrete, UnsupportedError
 
 
 def square(x):
@@ -238,3 +241,86 @@ def test_method_of_ndarray_subclass_argument_of_python_function_is_traced():
         return f(x)
 
     assert Traced(lambda x: apply(np.sqrt, x) + apply(square, x))(4.0) == 18.0
+
+
+def test_recursion_on_an_argument_or_a_length():
+    def factorial(n):
+        return 1 if n <= 1 else n * factorial(n - 1)
+
+    def total(x):
+        return x[0] if len(x) == 1 else total(x[: len(x) // 2]) + total(x[len(x) // 2 :])
+
+    t = Traced(factorial)
+    assert [t(5), t(1), t(10)] == [120, 1, 3628800]
+    assert Traced(total)(np.arange(5.0)) == 10.0
+    with pytest.raises(NeedsConcrete, match="nest more than"):
+        Traced(total, dynamic=True)(np.arange(5.0))
+
+
+class Vector:
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def __add__(self, other):
+        return Vector(self.x + other.x, self.y + other.y)
+
+    def __mul__(self, k):
+        if k > 1:
+            return Vector(self.x * k, self.y)
+        return Vector(self.x, self.y * SCALE)
+
+    def __getitem__(self, k):
+        return self.x if k == 0 else self.y
+
+    def __len__(self):
+        return 2
+
+
+SCALE = 3.0
+
+
+@dataclass
+class Checked:
+    x: float
+    doubled: float = field(init=False)
+
+    def __post_init__(self):
+        if self.x < 0:
+            self.x = -self.x
+        self.doubled = self.x * 2
+
+
+def test_operators_of_classes_are_converted():
+    global SCALE
+    v = Vector(1.0, 2.0)
+
+    def f(x):
+        w = (v + Vector(x, x)) * x
+        return w, w[0] + w[1] + len(w), type(w) is Vector, isinstance(w, Vector)
+
+    t = Traced(f)
+    for scale in (3.0, 4.0):
+        SCALE = scale
+        for x in (0.5, 2.0):
+            (got, *rest), (want, *others) = t(x), f(x)
+            assert type(got) is Vector and vars(got) == vars(want) and rest == others
+    v.x = 10.0
+    assert vars(t(2.0)[0]) == vars(f(2.0)[0])
+
+
+def test_post_init_is_converted():
+    t = Traced(lambda x: Checked(x))
+    for x in (3.0, -3.0):
+        assert t(x) == Checked(x)
+    assert len(t.programs) == 1
+
+
+def test_objects_that_cannot_be_watched_are_not_called():
+    queue = collections.deque([1.0])
+    pattern = re.compile("a+")
+    assert Traced(lambda x: x if pattern.match("aa") else -x)(1.0) == 1.0
+    with pytest.raises(UnsupportedError):
+        Traced(lambda x: queue.append(x))(1.0)
+    with pytest.raises(UnsupportedError, match="while tracing only"):
+        lock = threading.Lock()
+        Traced(lambda x: lock.acquire())(1.0)

@@ -365,3 +365,77 @@ def test_constants_of_modules_and_classes_are_not_assigned():
     for function in (lambda x: setattr(Config, "gain", x), lambda x: setattr(sys.modules[__name__], "SCALE", x)):
         with pytest.raises(TracejitError):
             Traced(function)(1.0)
+
+
+# --- globals and closure variables -----------------------------------------------------------------------------------
+
+COUNT = 0
+
+
+def test_global_is_assigned(module):
+    def f(x):
+        global COUNT
+        COUNT += 1
+        before = COUNT
+        COUNT, last = COUNT * 2, before
+        return x * COUNT + last
+
+    module.COUNT = 0
+    t = Traced(f)
+    assert [t(1.0), module.COUNT, t(1.0), module.COUNT] == [3.0, 2, 9.0, 6]
+    module.COUNT = 10
+    assert t(1.0) == 33.0 and module.COUNT == 22
+
+
+def test_global_is_assigned_in_branches_and_loops(module):
+    def f(x, n):
+        global COUNT
+        if x > 0:
+            COUNT = COUNT + 1
+        for i in range(n):
+            COUNT += i
+        return COUNT
+
+    t = Traced(f)
+    for x, n in ((1.0, 0), (-1.0, 12), (1.0, 3)):
+        module.COUNT = 5
+        want = f(x, n)
+        module.COUNT = 5
+        assert t(x, n) == want and module.COUNT == want
+
+
+def test_variable_of_an_enclosing_function_is_assigned():
+    total = 0.0
+
+    def f(x):
+        nonlocal total
+
+        def add(y):
+            nonlocal total
+            total += y
+
+        add(x)
+        total = total * 2
+        return total
+
+    t = Traced(f)
+    assert [t(1.0), total, t(1.0), total] == [2.0, 2.0, 6.0, 6.0]
+
+
+def test_object_is_changed_in_branches_and_loops():
+    def f(c, x, n):
+        if x > 0:
+            c.n = c.n + 1
+            c.values[0] = x
+        for i in range(n):
+            c.n += i
+            c.extra = x * i
+        return c.n
+
+    t = Traced(f)
+    for x, n in ((1.0, 12), (-1.0, 3), (1.0, 1)):
+        ours, plain = Counter(), Counter()
+        ours.extra = plain.extra = 0.0
+        assert t(ours, x, n) == f(plain, x, n)
+        assert_same_state(ours, plain)
+    assert len(t.programs) == 1

@@ -39,6 +39,10 @@ _UNCHANGING = {"re", "datetime", "decimal", "fractions", "numpy", "types", "buil
 _IMPURE = {"open", "input", "breakpoint"}
 
 
+class TooDeep(CaptureError):
+    """Calls nest too deep: often a recursion that would end if something were known while tracing."""
+
+
 def call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """``function(*args, **kwargs)`` as a compiled program does it."""
     kind = type(function)
@@ -110,7 +114,7 @@ def _call_function(function: types.FunctionType, args: tuple[Any, ...], kwargs: 
             _capture_defaults(function, ready)
     c = control()
     if c.depth >= c.options.inline_depth:
-        raise CaptureError(
+        raise TooDeep(
             f"calls of Python functions nest more than {c.options.inline_depth} deep, at {function.__qualname__}; "
             "recursion must end on values that are known while compiling",
             hint="a loop, or raise TRACEJIT_INLINE_DEPTH",

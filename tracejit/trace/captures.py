@@ -42,6 +42,7 @@ from tracejit.trace import libraries, objects
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import Context
 from tracejit.trace.control import Control
+from tracejit.trace.outer import Outer, Variable
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.tracer import PYTHON_ALTERNATIVES, Origin, Tracer
 
@@ -136,6 +137,7 @@ class Captures:
         guards: What must hold for the trace to be right.
         containers: Stand-ins for the caller's lists and dicts.
         instances: Stand-ins for the caller's objects.
+        variables: Globals and closure variables that the program assigns: where, what, and the value before.
         converted: Functions made ready for this trace.
         defaults: Those whose default arguments have been captured.
         keep_alive: Objects that sources or keys refer to.
@@ -160,6 +162,7 @@ class Captures:
         self.guards: list[Guard] = []
         self.containers: list[Container] = []
         self.instances: dict[int, objects.StandIn] = {}
+        self.variables: dict[SourceKey, tuple[Global | Cell, Variable, Any]] = {}
         self.converted: dict[types.FunctionType, types.FunctionType] = {}
         self.defaults: set[types.FunctionType] = set()
         self.keep_alive: list[Any] = []
@@ -205,6 +208,9 @@ class Captures:
         """The global ``name`` of a function with these globals, as the program must see it."""
         source = Global(namespace, name)
         key = source_key(source)
+        variable = self.variables.get(key)
+        if variable is not None:
+            return variable[1].value
         if key in self._seen:
             return self._seen[key]
         if name in namespace:
@@ -219,12 +225,29 @@ class Captures:
 
     def cell(self, cell: types.CellType, name: str) -> Any:
         """The contents of a closure cell, as the program must see them."""
+        variable = self.variables.get(("cell", id(cell)))
+        if variable is not None:
+            return variable[1].value
         try:
             value = cell.cell_contents
         except ValueError:
             text = f"cannot access free variable {name!r} where it is not associated with a value in enclosing scope"
             raise NameError(text, name=name) from None
         return self.see(value, Cell(cell, name))
+
+    def assign(self, source: Global | Cell, value: Any) -> None:
+        """Let a global or a closure variable have another value."""
+        key = source_key(source)
+        known = self.variables.get(key)
+        if known is None:
+            before = (
+                self.glob(source.namespace, source.name) if isinstance(source, Global) else self.cell(*_cell(source))
+            )
+            variable = Variable(before)
+            self.control.journal.bear(variable, LONG_AGO)
+            known = self.variables[key] = (source, variable, before)
+        self.control.journal.note(known[1])
+        known[1].value = value
 
     # --- objects
     def see(self, value: Any, source: Source, guarded: bool = False) -> Any:
@@ -460,6 +483,8 @@ class Captures:
             return self._class_attribute(owner, name)
         if isinstance(owner, Tracer) or id(owner) in self.instances:
             return getattr(owner, name)
+        if type(owner) is Outer:
+            return getattr(owner, name)
         made = objects.computed_attribute(owner, name)
         return getattr(owner, name) if made is None else made()
 
@@ -478,6 +503,9 @@ class Captures:
 
     def setattr(self, owner: Any, name: str, value: Any) -> None:
         """``owner.name = value``."""
+        if type(owner) is Outer:
+            setattr(owner, name, value)
+            return
         self._before_change(owner, name, f"assigning {name!r} of")
         setter = getattr(inspect.getattr_static(type(owner), name, None), "fset", None)
         if isinstance(setter, types.FunctionType) and not isinstance(owner, Tracer):
@@ -537,6 +565,10 @@ class Captures:
             self._array(value, source)
         if kind is types.FunctionType and not libraries.is_library_code(value.__code__):
             self.guard_code(value, seen)
+
+
+def _cell(source: Cell) -> tuple[types.CellType, str]:
+    return source.cell, source.name
 
 
 def _codes(code: types.CodeType) -> list[types.CodeType]:

@@ -31,6 +31,7 @@ from tracejit.ir.interface import (
 from tracejit.ir.loc import UNKNOWN
 from tracejit.trace import calls
 from tracejit.trace.boxes import ArrayTracer
+from tracejit.trace.calls import TooDeep
 from tracejit.trace.captures import LONG_AGO, Captures, Entry, SourceKey, source_key
 from tracejit.trace.context import Context
 from tracejit.trace.control import Control, Options, Unreachable
@@ -117,6 +118,15 @@ class Specialise(Exception):
         self.error = error
 
 
+class Unknown(NeedsConcrete):
+    """It is not clear which value Python needs, but one is missing."""
+
+    def __init__(self, error: TracejitError) -> None:
+        TracejitError.__init__(self, error.message, hint=error.hint, loc=error.loc, related=error.related)
+        self.value = None
+        self.what = "a value"
+
+
 # --- tracing ----------------------------------------------------------------------------------------------------------
 
 
@@ -141,6 +151,8 @@ def trace(request: TraceRequest) -> Program:
                 frozen |= {source_key(place.source)}  # a captured NumPy scalar: guard its value
                 continue
             raise Specialise(place.source, error) from None
+        except TooDeep as error:
+            raise tracing.remedy(error) from None
 
 
 @dataclass(frozen=True)
@@ -326,6 +338,17 @@ class _Trace:
         return found
 
     # --- values that Python needs
+    def remedy(self, error: TooDeep) -> Exception:
+        """What may end a recursion: knowing a dimension, or else an integer, while tracing."""
+        unknown = Unknown(error)
+        if self.captures.symbols:
+            return unknown
+        for number, entry in enumerate(self.captures.entries):
+            given = entry.input
+            if number < self._arguments and isinstance(given, ScalarInput) and given.dtype.kind in "iu":
+                return Specialise(given.source, unknown)
+        return error
+
     def place_of(self, needed: Any) -> _Place | None:
         """A scalar input that makes a value known when it is static: the value itself, or what it is computed from."""
         if not isinstance(needed, Tracer):

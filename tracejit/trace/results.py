@@ -33,7 +33,7 @@ from tracejit.ir.interface import (
     describe,
 )
 from tracejit.ir.types import Dim
-from tracejit.trace import objects
+from tracejit.trace import objects, outer
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.captures import Captures
 from tracejit.trace.either import Either, MaybeUnbound
@@ -411,7 +411,7 @@ class _Changes:
     def __init__(self, captures: Captures) -> None:
         self.targets: list[Any] = []
         self.values: list[Any] = []
-        self.ways: list[tuple[str, tuple[str, ...]]] = []
+        self.ways: list[tuple[str, Any]] = []
         others = []
         for container in captures.containers:
             if _differs(container.object, container.initial):
@@ -430,17 +430,21 @@ class _Changes:
                 self.ways.append(("object", gone))
             else:
                 others.append(stand_in.object)
+        for source, variable, before in captures.variables.values():
+            if variable.value is not before:
+                self.targets.append(None)
+                self.values.append(variable.value)
+                self.ways.append(("variable", source))
         if self.targets:
             # those that are not changed must not be the same objects as those that are
             self.targets.extend(others)
-            self.names = [describe(s) for s in _sources(captures, self.targets)]
-            self.ways.append(("names", tuple(self.names)))
+            self.ways.append(("names", tuple(map(describe, _sources(captures, self.targets)))))
 
 
 def _sources(captures: Captures, targets: Sequence[Any]) -> list[Source]:
     known = {id(c.object): c.source for c in captures.containers}
     known.update((i, s.source) for i, s in captures.instances.items())
-    return [known[id(t)] for t in targets]
+    return [known[id(t)] for t in targets if t is not None]
 
 
 def _differs(now: Any, before: Any) -> bool:
@@ -454,7 +458,7 @@ def _differs(now: Any, before: Any) -> bool:
 class _Change:
     """Changes the caller's objects as the program did, and gives its result."""
 
-    def __init__(self, ways: Sequence[tuple[str, tuple[str, ...]]], unfold: _UnfoldAll | None = None) -> None:
+    def __init__(self, ways: Sequence[tuple[str, Any]], unfold: _UnfoldAll | None = None) -> None:
         *self.ways, (_, self.names) = ways
         self.unfold = unfold
 
@@ -465,15 +469,18 @@ class _Change:
         else:
             n = len(self.ways)
             result, values, targets = parts[0], parts[1 : n + 1], parts[n + 1 :]
-        if len({id(t) for t in targets}) < len(targets):
-            self._refuse(targets)
-        for (way, gone), target, value in zip(self.ways, targets, values):
+        others = [t for t in targets if t is not None]
+        if len({id(t) for t in others}) < len(others):
+            self._refuse(others)
+        for (way, detail), target, value in zip(self.ways, targets, values):
             if way == "list":
                 target[:] = value
             elif way == "dict":
                 _update(target, value)
+            elif way == "variable":
+                outer.put(detail, value)
             else:
-                for name in gone:
+                for name in detail:
                     object.__delattr__(target, name)
                 for name, part in value.items():
                     object.__setattr__(target, name, part)

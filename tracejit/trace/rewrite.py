@@ -34,7 +34,7 @@ from tracejit.trace.exits import Exits
 from tracejit.trace.expressions import Expressions
 from tracejit.trace.flow import Flow, LoopInfo, Scope, scope_of
 from tracejit.trace.mangle import mangle
-from tracejit.trace.outer import OuterStores
+from tracejit.trace.outer import OuterStores, own_nodes
 from tracejit.trace.source import FunctionSource
 from tracejit.trace.syntax import HOOKS, ForLoop, WhileLoop, assign, at, hook, load, same_scope, store, thunk
 
@@ -202,7 +202,7 @@ class Statements(Expressions):
         if not outer:
             return
         node.body = OuterStores(outer).block(node.body)
-        for n in ast.walk(node):
+        for n in own_nodes(node.body):
             names = [n.name] if isinstance(n, ast.FunctionDef) else [n.id] if isinstance(n, ast.Name) else []
             if any(name in outer for name in names) and not isinstance(getattr(n, "ctx", None), ast.Load):
                 self.refuse(
