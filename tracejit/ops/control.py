@@ -14,9 +14,13 @@ path, dimensions that differ are carried beside them):
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from tracejit.ops.primitive import Kind, Primitive
+import numpy as np
+
+from tracejit.ops.primitive import Kind, Primitive, as_kind
 
 if_ = Primitive("if", "control")
 while_ = Primitive("while", "control")
@@ -33,8 +37,9 @@ check = Primitive("check", "effect", pure=False)
 """``check(ok, *payload) {exception, args}``: raise unless the scalar bool ``ok``.
 
 ``exception`` is the exception class; ``args`` a tuple with one entry per constructor argument: a ``str`` is a template
-in which ``{k}`` stands for payload ``k`` as Python prints it (``str.format``: a literal brace is doubled), any other
-object is passed as it is. Ordered with all other effects."""
+in which ``{k}`` stands for payload ``k`` as Python prints it (``str.format``: a literal brace is doubled), a
+:class:`Slot`, :class:`Format` or :class:`Nested` is what it stands for, any other object is passed as it is. Ordered
+with all other effects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,44 @@ class Slot:
     kind: Kind
 
 
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A str made when the program runs: of strings, and of ``(part, conversion, format spec)`` as in an f-string."""
+
+    parts: tuple[str | tuple[Any, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """A container made when the program runs: ``make`` of the list of its items."""
+
+    make: Callable[[list[Any]], Any]
+    items: tuple[Any, ...]
+
+
+def materialise(part: Any, operands: Sequence[np.ndarray[Any, Any]]) -> Any:
+    """What a part of a print, or an argument of an exception, is when the program runs."""
+    if isinstance(part, Slot):
+        return as_kind(operands[part.index], part.kind)
+    if isinstance(part, Nested):
+        return part.make([materialise(p, operands) for p in part.items])
+    if not isinstance(part, Format):
+        return part
+    text = ""
+    for piece in part.parts:
+        if isinstance(piece, str):
+            text += piece
+        else:
+            inner, conversion, spec = piece
+            value = materialise(inner, operands)
+            converted = {"": lambda x: x, "!r": repr, "!s": str, "!a": ascii}[conversion](value)
+            text += format(converted, spec)
+    return text
+
+
 print_ = Primitive("print", "effect", pure=False)
-"""``print(*values) {parts, sep, end}``: ``parts`` is a tuple of static objects and :class:`Slot`; runs at run time, in
-order."""
+"""``print(*values) {parts, sep, end}``: ``parts`` is a tuple of static objects and of :class:`Slot`, :class:`Format`,
+:class:`Nested`; runs at run time, in order."""
 
 callback = Primitive("callback", "effect", pure=False)
 """``callback(*values) {function, tree, kinds}``: call a Python function with the values at run time, holding the GIL.

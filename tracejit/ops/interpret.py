@@ -16,7 +16,7 @@ import numpy as np
 
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ir.types import ArrayType, BufferType, Dim, Type
-from tracejit.ops.control import Slot
+from tracejit.ops.control import materialise
 from tracejit.ops.primitive import Primitive, as_kind
 
 Array = np.ndarray[Any, Any]
@@ -63,7 +63,7 @@ def failure(op: Op, payload: Sequence[Array]) -> BaseException:
     """The exception that a failing ``check`` raises."""
     items = [p.item() for p in payload]
     exception: type[BaseException] = op.attrs["exception"]
-    return exception(*(a.format(*items) if isinstance(a, str) else a for a in op.attrs["args"]))
+    return exception(*(a.format(*items) if isinstance(a, str) else materialise(a, payload) for a in op.attrs["args"]))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -180,7 +180,7 @@ class _Run:
         return ()
 
     def run_print(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
-        parts = [as_kind(operands[p.index], p.kind) if isinstance(p, Slot) else p for p in op.attrs["parts"]]
+        parts = [materialise(p, operands) for p in op.attrs["parts"]]
         print(*parts, sep=op.attrs.get("sep", " "), end=op.attrs.get("end", "\n"), file=sys.stdout)
         return ()
 

@@ -13,7 +13,7 @@ from tracejit.codegen.entry_results import SLOT
 from tracejit.errors import runtime_error
 from tracejit.ir.core import Op
 from tracejit.ir.loc import Loc
-from tracejit.ops.control import Slot
+from tracejit.ops.control import materialise
 from tracejit.ops.primitive import as_kind
 
 
@@ -60,9 +60,12 @@ class Callbacks:
     def make_error(self, status: int, address: int) -> BaseException:
         """The exception of the check that failed, with a traceback to the user's line."""
         site = self._sites[status - 1]
-        payload = [p.item() for p in read_slots(address, site.operands[1:])]
+        slots = read_slots(address, site.operands[1:])
+        payload = [p.item() for p in slots]
         exception: type[BaseException] = site.attrs["exception"]
-        error = exception(*(a.format(*payload) if isinstance(a, str) else a for a in site.attrs["args"]))
+        error = exception(
+            *(a.format(*payload) if isinstance(a, str) else materialise(a, slots) for a in site.attrs["args"])
+        )
         return runtime_error(error, site.loc)
 
     def run_effect(self, number: int, address: int) -> None:
@@ -70,7 +73,7 @@ class Callbacks:
         site = self._effects[number]
         attrs, operands = site.attrs, read_slots(address, site.operands)
         if site.name == "print":
-            parts = [as_kind(operands[p.index], p.kind) if isinstance(p, Slot) else p for p in attrs["parts"]]
+            parts = [materialise(p, operands) for p in attrs["parts"]]
             print(*parts, sep=attrs.get("sep", " "), end=attrs.get("end", "\n"))
             return
         arguments = [as_kind(v, kind) for v, kind in zip(operands, attrs["kinds"], strict=True)]

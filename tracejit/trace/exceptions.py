@@ -8,10 +8,13 @@ from tracejit.errors import CaptureError, UnsupportedError
 from tracejit.ir.core import Value
 from tracejit.ir.loc import Loc
 from tracejit.ir.types import BOOL
+from tracejit.ops.control import Format, Nested, Slot
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import Context
 from tracejit.trace.either import describe
+from tracejit.trace.numpy_api.table import has_traced
 from tracejit.trace.scalars import ScalarTracer
+from tracejit.trace.templates import parts_of, rebuild, structure_of
 from tracejit.trace.tracer import Tracer
 
 _CONVERSIONS = {-1: "", 114: "!r", 115: "!s", 97: "!a"}
@@ -102,23 +105,31 @@ def constructor(error: BaseException) -> tuple[type[BaseException], tuple[Any, .
 
 
 def _template(argument: Any, payload: list[Value]) -> Any:
-    if isinstance(argument, ScalarTracer):
-        raise CaptureError(
-            "an exception that carries a number known at run time only",
-            hint='put it into the message: raise ValueError(f"... {x}")',
-        )
-    if isinstance(argument, ArrayTracer):
-        raise CaptureError("an exception that carries an array known at run time only")
     if isinstance(argument, str):
         return argument.replace("{", "{{").replace("}", "}}")
-    if not isinstance(argument, TracedString):
-        return argument
-    text = ""
-    for part in argument.parts:
-        if isinstance(part, str):
-            text += part.replace("{", "{{").replace("}", "}}")
-            continue
-        number, conversion, spec = part
-        text += f"{{{len(payload)}{_CONVERSIONS[conversion]}{':' + spec if spec else ''}}}"
-        payload.append(number.value)
-    return text
+    return run_time_part(argument, payload)
+
+
+def run_time_part(x: Any, operands: list[Value], arrays: bool = False) -> Any:
+    """An object as a part of a ``print`` or an argument of an exception; numbers in it become ``operands``."""
+    if isinstance(x, ScalarTracer):
+        if x.is_mixed:
+            raise UnsupportedError("a number that is a Python or a NumPy number depending on the path, in a text")
+        operands.append(x.value)
+        return Slot(len(operands) - 1, x.alternatives[0][0])
+    if isinstance(x, TracedString):
+        parts = [
+            p if isinstance(p, str) else (run_time_part(p[0], operands), _CONVERSIONS[p[1]], p[2]) for p in x.parts
+        ]
+        return Format(tuple(parts))
+    if isinstance(x, ArrayTracer) and arrays:
+        operands.append(x.read())
+        return Slot(len(operands) - 1, "array")
+    if isinstance(x, Tracer):
+        raise CaptureError(f"an exception cannot carry {describe(x)} that is known at run time only")
+    structure = structure_of(x)
+    if structure is not None and has_traced(parts_of(x)):
+        kind, keys = structure
+        items = tuple(run_time_part(p, operands, arrays) for p in parts_of(x))
+        return Nested(lambda made: rebuild(kind, keys, made), items)
+    return x

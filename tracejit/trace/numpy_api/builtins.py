@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from tracejit.errors import CaptureError, UnsupportedError
 from tracejit.ir.core import Block, Value
-from tracejit.ir.types import BOOL, INDEX, INT64
+from tracejit.ir.types import BOOL, INDEX
 from tracejit.ops import control, reduction
 from tracejit.ops import elementwise as E
-from tracejit.ops.control import Slot
 from tracejit.trace import conversions, dims, promotion
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
@@ -316,62 +315,3 @@ def all_(iterable: Any, /) -> Any:
 def sorted_(iterable: Any, /, *, key: Any = None, reverse: bool = False) -> Any:
     """``sorted(...)``."""
     raise UnsupportedError("sorted of traced values is not supported yet")
-
-
-# --- print ----------------------------------------------------------------------------------------
-
-
-@implements(print, always=True)
-def print_(*values: Any, sep: Any = None, end: Any = None, file: Any = None, flush: bool = False) -> None:
-    """``print(...)``: when the program runs."""
-    if file is not None:
-        raise UnsupportedError("print(file=...) is not supported in compiled code")
-    current().at()
-    _print(values, {"sep": " " if sep is None else sep, "end": "\n" if end is None else end})
-
-
-def _print(values: Sequence[Any], attrs: dict[str, Any]) -> None:
-    context = current()
-    b = context.builder
-    for k, x in enumerate(values):
-        if isinstance(x, ScalarTracer) and x.is_mixed:
-            _print_either(values, k, x, attrs)
-            return
-    operands: list[Value] = []
-    parts: list[Any] = []
-    for x in values:
-        if isinstance(x, ScalarTracer):
-            parts.append(Slot(len(operands), x.alternatives[0][0]))
-            operands.append(x.value)
-        elif isinstance(x, ArrayTracer):
-            parts.append(Slot(len(operands), "array"))
-            operands.append(x.read())
-        elif has_traced([x]):
-            raise UnsupportedError("print of a container of traced values is not supported yet", hint="print(*items)")
-        else:
-            parts.append(x)
-    b.emit(control.print_, operands, (), {"parts": tuple(parts), **attrs})
-
-
-def _print_either(values: Sequence[Any], k: int, x: ScalarTracer, attrs: dict[str, Any]) -> None:
-    """Print a number whose type depends on the path: one ``print`` per alternative."""
-    context = current()
-    b = context.builder
-    first, rest = Block(), Block()
-    kind, dtype = x.alternatives[0]
-    with context.region(first):
-        one = ScalarTracer(b.cast(x.value, dtype), ((kind, dtype),))
-        _print([*values[:k], one, *values[k + 1 :]], attrs)
-        b.yield_()
-    with context.region(rest):
-        others = x.alternatives[1:]
-        if len(others) == 1:
-            other = ScalarTracer(b.cast(x.value, others[0][1]), others)
-        else:
-            assert x.selector is not None
-            other = ScalarTracer(x.value, others, b.apply(E.sub, x.selector, b.const(1, INT64)))
-        _print([*values[:k], other, *values[k + 1 :]], attrs)
-        b.yield_()
-    condition = chosen(b, x, 0)
-    assert condition is not None
-    b.emit(control.if_, (condition,), (), None, (first, rest))
