@@ -73,7 +73,13 @@ def agree(
     _compare(lowered, interpret(lowered.function, flat_arguments(written, layouts)), written, expected, mutated)
     if native:
         flat = [a[0][a[1] :] if isinstance(a, tuple) else a for a in flat_arguments(arguments, layouts)]
-        _compare(lowered, Native(lowered.function, imports={s: blas.address(s) for s in ("tj_dgemm",)})(*flat), arguments, expected, mutated)
+        _compare(
+            lowered,
+            Native(lowered.function, imports={s: blas.address(s) for s in ("tj_dgemm",)})(*flat),
+            arguments,
+            expected,
+            mutated,
+        )
     return lowered
 
 
@@ -219,12 +225,12 @@ def loop_over(b: Builder, stop: Value, inits: Sequence[Value], body: Callable[..
     block = Block([INDEX, *(v.type for v in inits)])
     inner = Builder(block)
     inner.yield_(*body(inner, *block.params))
-    return b.emit(
-        control.for_, [b.index(0), stop, b.index(1), *inits], [v.type for v in inits], None, [block]
-    )
+    return b.emit(control.for_, [b.index(0), stop, b.index(1), *inits], [v.type for v in inits], None, [block])
 
 
-def branch(b: Builder, condition: Value, then: Callable[..., Sequence[Value]], other: Callable[..., Sequence[Value]]) -> list[Value]:
+def branch(
+    b: Builder, condition: Value, then: Callable[..., Sequence[Value]], other: Callable[..., Sequence[Value]]
+) -> list[Value]:
     arms = []
     types = []
     for build in (then, other):
@@ -288,6 +294,19 @@ def test_a_store_in_one_arm(c: bool, written: bool) -> None:
     lowered = agree(program([VECTOR, predicate], build, {0: 0} if written else None), rng.random(6), c)
     if written:
         assert ops_named(lowered, "alloc") == 0
+
+
+@pytest.mark.parametrize("c", [True, False])
+def test_two_old_contents_are_kept_at_once(c: bool) -> None:
+    """Both arms hand out an array of the chain that is read again later."""
+
+    def build(b: Builder, u: Value, v: Value, p: Value) -> list[Value]:
+        (x,) = branch(b, p, lambda b: [u], lambda b: [v])
+        (y,) = branch(b, p, lambda b: [v], lambda b: [u])
+        return [x, y, apply(b, elementwise.sub, u, v)]
+
+    function = program([VECTOR, VECTOR, ArrayType(np.dtype(bool))], build, {0: 0, 1: 1})
+    agree(function, rng.random(6), rng.random(6), c)
 
 
 @pytest.mark.parametrize("c", [True, False])

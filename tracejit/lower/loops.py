@@ -256,13 +256,10 @@ class Lowering:
             self.free(self.storage(v))
         for op in block.ops[:-1]:
             self.builder.loc = op.loc
-            for v in self.plan.snapshots.get(op, ()):
-                original = self.storage(v)
-                snapshot = self.copy(original, v.dtype)
-                self._lower_op(op)
+            snapshots = [(v, self.copy(self.storage(v), v.dtype)) for v in self.plan.snapshots.get(op, ())]
+            self._lower_op(op)
+            for v, snapshot in snapshots:
                 self.bind(v, snapshot)
-            if op not in self.plan.snapshots:
-                self._lower_op(op)
             for v in self.plan.frees.get(op, ()):
                 self.free(self.storage(v))
         self.builder.loc = block.terminator.loc
@@ -282,6 +279,11 @@ class Lowering:
                 self._loop(op)
             case "reshape":
                 self._reshape(op)
+            case "print" | "callback":
+                self._effect(op)
+            case "view" | "update" if not any(v.rank for v in (*op.operands, *op.results)):
+                # the one element of a 0-d array
+                self.bind_scalar(op.results[0], self.scalar(op.operands[op.name == "update"]))
             case _ if any(v.rank for v in (*op.operands, *op.results)):
                 self._scalar_access(op)
             case _:
@@ -293,6 +295,27 @@ class Lowering:
                 )
                 for r, v in zip(op.results, results, strict=True):
                     self.bind_scalar(r, v)
+
+    def _effect(self, op: Op) -> None:
+        """A print or a callback: an array operand becomes its buffer followed by its dimensions."""
+        nest = Nest(self.builder)
+        operands: list[Value] = []
+        copies: list[Storage] = []
+        for v in op.operands:
+            if not v.rank:
+                operands.append(self.scalar(v))
+                continue
+            place = self.storage(v)
+            if not place.c_order:
+                place = self.copy(place, v.dtype)
+                copies.append(place)
+            operands += [place.buffer, *map(nest.value, place.shape)]
+        attrs = op.attrs | {"ranks": tuple(v.rank for v in op.operands)}
+        results = self.builder.emit(op.primitive, operands, [r.type for r in op.results], attrs)  # type: ignore[arg-type]
+        for r, v in zip(op.results, results, strict=True):
+            self.bind_scalar(r, v)
+        for place in copies:
+            self.free(place)
 
     def _const(self, op: Op) -> None:
         (r,) = op.results

@@ -87,7 +87,8 @@ def materialise(part: Any, operands: Sequence[np.ndarray[Any, Any]]) -> Any:
 
 print_ = Primitive("print", "effect", pure=False)
 """``print(*values) {parts, sep, end}``: ``parts`` is a tuple of static objects and of :class:`Slot`, :class:`Format`,
-:class:`Nested`; runs at run time, in order."""
+:class:`Nested`; runs at run time, in order. At the loop level an array operand is its buffer followed by its
+dimensions, and attribute ``ranks`` holds the rank of each operand."""
 
 callback = Primitive("callback", "effect", pure=False)
 """``callback(*values) {function, tree, kinds}``: call a Python function with the values at run time, holding the GIL.

@@ -180,11 +180,25 @@ class _Run:
         return ()
 
     def run_print(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        operands = self.effect_operands(op, operands)
         parts = [materialise(p, operands) for p in op.attrs["parts"]]
         print(*parts, sep=op.attrs.get("sep", " "), end=op.attrs.get("end", "\n"), file=sys.stdout)
         return ()
 
+    def effect_operands(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        """At the loop level an array is a buffer followed by its dimensions (attribute ``ranks``)."""
+        left = list(operands)
+        out: list[Any] = []
+        for rank in op.attrs.get("ranks", (0,) * len(operands)):
+            x = left.pop(0)
+            if rank:
+                shape = [int(left.pop(0)) for _ in range(rank)]
+                x = self.elements(op, x, 0, int(np.prod(shape))).reshape(shape).copy()
+            out.append(x)
+        return out
+
     def run_callback(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        operands = self.effect_operands(op, operands)
         values = [as_kind(x, kind) for x, kind in zip(operands, op.attrs["kinds"], strict=True)]
         tree = op.attrs.get("tree")
         args, kwargs = (values, {}) if tree is None else tree.unflatten(values)

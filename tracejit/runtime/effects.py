@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,22 @@ def read(address: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
 def read_slots(address: int, dtypes: Sequence[np.dtype[Any]]) -> list[np.ndarray[Any, Any]]:
     """The numbers that compiled code put into consecutive slots."""
     return [read(address + SLOT * k, d) for k, d in enumerate(dtypes)]
+
+
+def read_operands(address: int, dtypes: Sequence[np.dtype[Any]], ranks: Sequence[int]) -> list[np.ndarray[Any, Any]]:
+    """The operands of an effect: an array of rank above 0 is a pointer slot followed by its dimensions, and is copied."""
+    operands: list[np.ndarray[Any, Any]] = []
+    at = 0
+    for rank in ranks:
+        dtype, slot = dtypes[at], address + SLOT * at
+        at += 1 + rank
+        if not rank:
+            operands.append(read(slot, dtype))
+            continue
+        shape = [int(read(slot + SLOT * (k + 1), np.dtype(np.int64))) for k in range(rank)]
+        raw = ctypes.string_at(int(read(slot, np.dtype(np.uintp))), dtype.itemsize * math.prod(shape))
+        operands.append(np.frombuffer(raw, dtype).reshape(shape).copy())
+    return operands
 
 
 def write_slots(address: int, dtypes: Sequence[np.dtype[Any]], numbers: Sequence[Any]) -> None:
@@ -71,7 +88,8 @@ class Callbacks:
     def run_effect(self, number: int, address: int) -> None:
         """Run a print or a callback; the callback's results go where its operands were."""
         site = self._effects[number]
-        attrs, operands = site.attrs, read_slots(address, site.operands)
+        attrs = site.attrs
+        operands = read_operands(address, site.operands, attrs.get("ranks", (0,) * len(site.operands)))
         if site.name == "print":
             parts = [materialise(p, operands) for p in attrs["parts"]]
             print(*parts, sep=attrs.get("sep", " "), end=attrs.get("end", "\n"))
