@@ -116,6 +116,10 @@ FIRES = [
     ("f64", "select(True, x, y)", "x"),
     ("f64", "select(p, select(p, x, y), z)", "select(p, x, z)"),
     ("f64", "select(p, x, select(p, y, z))", "select(p, x, z)"),
+    ("i64", "select(lt(x, y), x, y)", "minimum(x, y)"),
+    ("i64", "select(gt(x, y), x, y)", "maximum(x, y)"),
+    ("u8", "select(ge(x, y), y, x)", "minimum(y, x)"),
+    ("i8", "select(le(x, 3), 3, x)", "maximum(x, 3)"),
     ("bool", "select(p, True, False)", "p"),
     ("bool", "select(p, False, True)", "not(p)"),
     ("bool", "select(p, x, False)", "and(p, x)"),
@@ -168,6 +172,8 @@ STAYS = [
     ("i64", "rint(cast(cast(x, f64), f32))"),
     ("u8", "lt(cast(x, i8), cast(y, i8))"),
     ("f64", "select(p, 0.0, -0.0)"),
+    ("f64", "select(lt(x, y), x, y)"),
+    ("i64", "select(lt(x, y), x, z)"),
     ("c128", "eq(x, x)"),
 ]
 

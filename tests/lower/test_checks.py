@@ -94,9 +94,13 @@ def test_index_beside_the_loop() -> None:
 
 
 def test_stencil() -> None:
-    body = """
+    body = (
+        """
         %before: i64 = sub %i, %one
-        %after: i64 = add %i, %one""" + load("%before", "proved") + load("%after", "proved", k=1)
+        %after: i64 = add %i, %one"""
+        + load("%before", "proved")
+        + load("%after", "proved", k=1)
+    )
     head = "\n      %stop: i64 = sub %n, %one"
     expect(program(VECTOR, head + loop("%one", "%stop", "%one", body)), *vectors(0, 1, 2, 6))
     # one more turn and the last load is out of bounds
@@ -143,7 +147,8 @@ def test_static_length() -> None:
 
 def test_row_longer_by_one() -> None:
     """The Levenshtein pattern: rows of length m + 1, indices j and j + 1."""
-    text = """
+    text = (
+        """
     func f(%m: i64, %b: u8[%m]) {
       %zero: i64 = const 0
       %one: i64 = const 1
@@ -160,7 +165,10 @@ def test_row_longer_by_one() -> None:
         %o: bool = add_overflows %j, %one
         %k: bool = not %o
         check %k # proved
-        %next: i64 = add %j, %one""" + load("%next", "proved") + load("%j", "proved", k=1) + """
+        %next: i64 = add %j, %one"""
+        + load("%next", "proved")
+        + load("%j", "proved", k=1)
+        + """
         yield
       }
       %low: bool = ge %m, %zero
@@ -171,6 +179,7 @@ def test_row_longer_by_one() -> None:
       return %last
     }
     """
+    )
     expect(text, [0, np.zeros(0, np.uint8)], [4, np.zeros(4, np.uint8)])
 
 
@@ -317,148 +326,219 @@ def test_index_of_the_smallest() -> None:
 
 
 def test_conditions_around() -> None:
-    inside = """
-      if %p {""" + load("%i", "proved") + """
+    inside = (
+        """
+      if %p {"""
+        + load("%i", "proved")
+        + """
         yield
-      } {""" + load("%i", "stays", k=1) + """
+      } {"""
+        + load("%i", "stays", k=1)
+        + """
         yield
       }"""
-    text = program(VECTOR + ", %i: i64", """
+    )
+    text = program(
+        VECTOR + ", %i: i64",
+        """
       %a: bool = le %zero, %i
       %b: bool = gt %n, %i
-      %p: bool = and %a, %b""" + inside)
+      %p: bool = and %a, %b"""
+        + inside,
+    )
     expect(text, [3, N[:3], 1], [3, N[:3], 3], [3, N[:3], -1])
 
 
 def test_negated_condition_around() -> None:
-    text = program(VECTOR + ", %i: i64", """
+    text = program(
+        VECTOR + ", %i: i64",
+        """
       %a: bool = lt %i, %zero
       %b: bool = ge %i, %n
       %p: bool = or %a, %b
       if %p {
         yield
-      } {""" + load("%i", "proved") + """
+      } {"""
+        + load("%i", "proved")
+        + """
         yield
-      }""")
+      }""",
+    )
     expect(text, [3, N[:3], 1], [3, N[:3], 3], [3, N[:3], -1])
 
 
 def test_checks_before() -> None:
-    again = load("%i", "stays") + load("%i", "proved", k=1) + """
-        %j: i64 = sub %i, %one""" + load("%j", "stays", k=2)
+    again = (
+        load("%i", "stays")
+        + load("%i", "proved", k=1)
+        + """
+        %j: i64 = sub %i, %one"""
+        + load("%j", "stays", k=2)
+    )
     text = program(VECTOR + ", %i: i64", again)
     expect(text, [3, N[:3], 1], [3, N[:3], 3], [3, N[:3], 0], [3, N[:3], -(2**63)])
 
 
 def test_a_check_later_does_not_help() -> None:
-    text = program("%n: i64, %m: i64", """
+    text = program(
+        "%n: i64, %m: i64",
+        """
       %a: bool = lt %n, %m
       check %a # stays
       %b: bool = le %n, %m
       check %b # proved
       %o: bool = add_overflows %n, %one
       %fits: bool = not %o
-      check %fits # proved""")
+      check %fits # proved""",
+    )
     expect(text, [1, 2], [2, 1], [BIG, 0])
-    text = program("%n: i64, %m: i64", """
+    text = program(
+        "%n: i64, %m: i64",
+        """
       %b: bool = le %n, %m
       check %b # stays
       %a: bool = lt %n, %m
-      check %a # stays""")
+      check %a # stays""",
+    )
     expect(text, [1, 2], [2, 1], [2, 2])
 
 
 def test_an_arm_says_nothing_after_it() -> None:
-    text = program(VECTOR + ", %i: i64, %p: bool", """
-      if %p {""" + load("%i", "stays") + """
+    text = program(
+        VECTOR + ", %i: i64, %p: bool",
+        """
+      if %p {"""
+        + load("%i", "stays")
+        + """
         yield
       } {
         yield
-      }""" + load("%i", "stays", k=1))
+      }"""
+        + load("%i", "stays", k=1),
+    )
     expect(text, [3, N[:3], 1, True], [3, N[:3], 5, False], [3, N[:3], 5, True])
 
 
 def test_a_loop_that_may_not_run_says_nothing_after_it() -> None:
-    text = program(VECTOR + ", %k: i64", """
+    text = program(
+        VECTOR + ", %k: i64",
+        """
       %big: i64 = const 7
-      for %zero, %n, %one { (%i: i64) ->""" + load("%k", "stays") + """
+      for %zero, %n, %one { (%i: i64) ->"""
+        + load("%k", "stays")
+        + """
         yield
-      }""" + load("%k", "stays", k=1))
+      }"""
+        + load("%k", "stays", k=1),
+    )
     expect(text, [3, N[:3], 1], [0, N[:0], 0])
 
 
 def test_dimension_is_not_negative_only_once_it_is_one() -> None:
-    text = program("%n: i64", """
+    text = program(
+        "%n: i64",
+        """
       %p: bool = ge %n, %zero
       check %p # stays
       %x: f64[%n] = empty
       %q: bool = ge %n, %zero
-      check %q # proved""", "%x")
+      check %q # proved""",
+        "%x",
+    )
     text = text.replace("%x: f64[%n] = empty", "%x: f64[%n] = view %x0 {pairs = ()}")
     expect(text, [3], [0], [-1])
 
 
 def test_wrapping_arithmetic_is_not_looked_through() -> None:
     """NumPy integers wrap around: ``n + 1 > n`` may be false."""
-    text = program("%n: i64", """
+    text = program(
+        "%n: i64",
+        """
       %m: i64 = add %n, %one
       %p: bool = gt %m, %n
-      check %p # stays""")
+      check %p # stays""",
+    )
     expect(text, [1], [BIG])
-    checked = program("%n: i64", """
+    checked = program(
+        "%n: i64",
+        """
       %o: bool = add_overflows %n, %one
       %fits: bool = not %o
       check %fits # stays
       %m: i64 = add %n, %one
       %p: bool = gt %m, %n
-      check %p # proved""")
+      check %p # proved""",
+    )
     expect(checked, [1], [BIG])
 
 
 def test_subtraction_that_did_not_wrap_because_of_its_result() -> None:
     """``range(capacity, w - 1, -1)``: inside, ``w - 1`` did not wrap around, for something is greater."""
-    text = program("%n: i64, %x: f64[%n], %w: i64", """
+    text = program(
+        "%n: i64, %x: f64[%n], %w: i64",
+        """
       %stop: i64 = sub %w, %one
       for %n, %stop, %minus { (%room: i64) ->
         %p: bool = ge %room, %w
         check %p # proved
         yield
-      }""")
+      }""",
+    )
     expect(text, [3, N[:3], 1], [3, N[:3], -(2**63)], [3, N[:3], 4])
 
 
 def test_modulo_and_masks() -> None:
-    text = program("%x: f64[8], %k: i64", """
+    text = program(
+        "%x: f64[8], %k: i64",
+        """
       %eight: i64 = const 8
-      %i: i64 = mod %k, %eight""" + load("%i", "proved", "%eight") + """
+      %i: i64 = mod %k, %eight"""
+        + load("%i", "proved", "%eight")
+        + """
       %seven: i64 = const 7
-      %j: i64 = and %k, %seven""" + load("%j", "proved", "%eight", k=1) + """
-      %m: i64 = minimum %k, %seven""" + load("%m", "stays", "%eight", k=2) + """
-      %c: i64 = maximum %m, %zero""" + load("%c", "proved", "%eight", k=3))
+      %j: i64 = and %k, %seven"""
+        + load("%j", "proved", "%eight", k=1)
+        + """
+      %m: i64 = minimum %k, %seven"""
+        + load("%m", "stays", "%eight", k=2)
+        + """
+      %c: i64 = maximum %m, %zero"""
+        + load("%c", "proved", "%eight", k=3),
+    )
     expect(text, [np.arange(8.0), 3], [np.arange(8.0), -3], [np.arange(8.0), BIG], [np.arange(8.0), -(2**63)])
 
 
 def test_modulo_by_a_length() -> None:
-    text = program(VECTOR + ", %k: i64", """
+    text = program(
+        VECTOR + ", %k: i64",
+        """
       %p: bool = ne %n, %zero
       check %p # stays
-      %i: i64 = mod %k, %n""" + load("%i", "proved"))
+      %i: i64 = mod %k, %n"""
+        + load("%i", "proved"),
+    )
     expect(text, [3, N[:3], 7], [3, N[:3], -7], [0, N[:0], 1])
     text = program(VECTOR + ", %k: i64", "\n%i: i64 = mod %k, %n" + load("%i", "stays"))
     expect(text, [3, N[:3], 7], [0, N[:0], 1])
 
 
 def test_small_dtypes() -> None:
-    text = program("%k: u8, %table: f64[256]", """
+    text = program(
+        "%k: u8, %table: f64[256]",
+        """
       %i: i64 = cast %k
-      %size: i64 = const 256""" + load("%i", "proved", "%size").replace("%x,", "%table,"))
+      %size: i64 = const 256"""
+        + load("%i", "proved", "%size").replace("%x,", "%table,"),
+    )
     expect(text, [np.uint8(255), np.zeros(256)], [np.uint8(0), np.zeros(256)])
     signed = text.replace("%k: u8", "%k: i8").replace("proved", "stays")
     expect(signed, [np.int8(5), np.zeros(256)], [np.int8(-1), np.zeros(256)])
 
 
 def test_step_and_division() -> None:
-    text = program("%k: i64", """
+    text = program(
+        "%k: i64",
+        """
       %p: bool = ne %two, %zero
       check %p # proved
       %q: bool = ne %k, %zero
@@ -468,17 +548,23 @@ def test_step_and_division() -> None:
       %s: bool = ge %k, %zero
       check %s # stays
       %t: bool = ge %k, %one
-      check %t # proved""")
+      check %t # proved""",
+    )
     expect(text, [0], [3], [-3])
 
 
 def test_loop_with_a_step_of_known_sign() -> None:
-    text = program("%n: i64, %x: f64[%n], %step: i64", """
+    text = program(
+        "%n: i64, %x: f64[%n], %step: i64",
+        """
       %p: bool = gt %step, %zero
       check %p # stays
-      for %zero, %n, %step { (%i: i64) ->""" + load("%i", "proved") + """
+      for %zero, %n, %step { (%i: i64) ->"""
+        + load("%i", "proved")
+        + """
         yield
-      }""")
+      }""",
+    )
     expect(text, [5, N[:5], 2], [5, N[:5], 0])
 
 
@@ -515,13 +601,18 @@ def test_nested_loops() -> None:
 
 
 def test_part_of_a_check_is_proved() -> None:
-    text = program(VECTOR + ", %i: i64", """
+    text = program(
+        VECTOR + ", %i: i64",
+        """
       %a: bool = ge %i, %zero
-      if %a {""" + load("%i", "stays") + """
+      if %a {"""
+        + load("%i", "stays")
+        + """
         yield
       } {
         yield
-      }""")
+      }""",
+    )
     function = parse(re.sub(r"check (.*?) # stays", r'check \1 {exception = IndexError, args = ("",)}', text))
     optimised = apply(function, [checks.run, simplify.run, dce.run], [[3, N[:3], 1], [3, N[:3], 3], [3, N[:3], -1]])
     (check,) = [op for op in optimised.walk() if op.name == "check"]
@@ -530,7 +621,8 @@ def test_part_of_a_check_is_proved() -> None:
 
 def test_queue_of_two_ends() -> None:
     """``while head < tail``, both carried, and ``tail`` kept below the length by its own check."""
-    text = """
+    text = (
+        """
     func f(%n: i64, %x: f64[%n]) {
       %zero: i64 = const 0
       %one: i64 = const 1
@@ -540,7 +632,9 @@ def test_queue_of_two_ends() -> None:
       %h: i64, %t: i64 = while %zero, %one { (%a: i64, %b: i64) ->
         %q: bool = lt %a, %b
         yield %q
-      } { (%head: i64, %tail: i64) ->""" + load("%head", "proved") + """
+      } { (%head: i64, %tail: i64) ->"""
+        + load("%head", "proved")
+        + """
         %next: i64 = add %head, %one
         %more: bool = gt %v.0, %x0
         %tail2: i64 = if %more {
@@ -556,12 +650,56 @@ def test_queue_of_two_ends() -> None:
       return %h
     }
     """
+    )
     expect(text, [3, np.array([1.0, 0, 0])], [3, np.ones(3)], [0, N[:0]])
+
+
+SIEVE = """
+    func f(%n: i64, %x: f64[%n]) {
+      %zero: i64 = const 0
+      %one: i64 = const 1
+      %two: i64 = const 2
+      %last: i64 = while %two { (%a: i64) ->
+        %o: bool = mul_overflows %a, %a
+        %fits: bool = not %o
+        check %fits # stays
+        %square: i64 = mul %a, %a
+        %go: bool = lt %square, %n
+        yield %go
+      } { (%p: i64) ->""" + load("%p", "proved") + """
+        %zero0: f64 = const 0.0
+        %prime: bool = eq %v.0, %zero0
+        if %prime {
+          %o1: bool = mul_overflows %p, %p
+          %fits1: bool = not %o1
+          check %fits1 # proved
+          %first: i64 = mul %p, %p
+          print %first {parts = ()}
+          yield
+        } {
+          yield
+        }
+        %next: i64 = add %p, %one
+        yield %next
+      }
+      return %last
+    }
+    """
+
+
+def test_condition_on_the_square() -> None:
+    """``while p * p < n: if x[p]``: p is at most its square, which is known not to overflow."""
+    expect(SIEVE, [0, N[:0]], [6, np.zeros(6)])
+    # where the square may wrap around, nothing is known of p
+    unchecked = SIEVE.replace("check %fits # stays", "").replace("check %fits1 # proved", "check %fits1 # stays")
+    unchecked = unchecked.replace("while %two", "while %n").replace("# proved", "# stays")
+    expect(unchecked, [6, np.zeros(6)])
 
 
 def test_break_flag() -> None:
     """``for i in range(n): ... break`` as a while with a flag."""
-    text = """
+    text = (
+        """
     func f(%n: i64, %x: f64[%n]) {
       %zero: i64 = const 0
       %one: i64 = const 1
@@ -572,7 +710,9 @@ def test_break_flag() -> None:
         %go: bool = not %b
         %q: bool = and %more, %go
         yield %q
-      } { (%i: i64, %flag: bool) ->""" + load("%i", "proved") + """
+      } { (%i: i64, %flag: bool) ->"""
+        + load("%i", "proved")
+        + """
         %hit: bool = lt %v.0, %x0
         %i2: i64 = if %hit {
           yield %i
@@ -585,6 +725,7 @@ def test_break_flag() -> None:
       return %k
     }
     """
+    )
     expect(text, [3, N[:3]], [3, -N[:3]], [0, N[:0]])
 
 
@@ -657,8 +798,12 @@ def test_extrema_that_are_decided() -> None:
 
 @pytest.mark.parametrize("n", [0, 1, 4])
 def test_argmax_is_an_index(n: int) -> None:
-    text = program(VECTOR, """
+    text = program(
+        VECTOR,
+        """
       %p: bool = gt %n, %zero
       check %p # stays
-      %i: i64 = argmax %x {axes = (0,)}""" + load("%i", "proved"))
+      %i: i64 = argmax %x {axes = (0,)}"""
+        + load("%i", "proved"),
+    )
     expect(text, [n, N[:n]])

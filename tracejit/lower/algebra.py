@@ -452,6 +452,12 @@ def _shift(s: Rewriter, op: Op) -> Value | None:
 
 
 # --- choice and conversion
+def _alike(a: Value, b: Value) -> bool:
+    """Whether two integers of one shape are one value, or the same constant."""
+    x = splat(a)
+    return a is b or (x is not None and x == splat(b))
+
+
 @rule("select")
 def _select(s: Rewriter, op: Op) -> Value | None:
     p, a, b = op.operands
@@ -475,6 +481,13 @@ def _select(s: Rewriter, op: Op) -> Value | None:
             return s.apply(e.and_, s.apply(e.not_, p), b)
         if y is True:
             return s.apply(e.or_, s.apply(e.not_, p), a)
+    order = p.op
+    if is_integer(a) and order is not None and order.name in ("lt", "le", "gt", "ge"):
+        small, large = order.operands if order.name in ("lt", "le") else order.operands[::-1]
+        if _alike(small, a) and _alike(large, b):
+            return s.apply(e.minimum, a, b)
+        if _alike(small, b) and _alike(large, a):
+            return s.apply(e.maximum, a, b)
     first, second = made_by(a, "select"), made_by(b, "select")
     if first is not None and first.operands[0] is p:
         return s.apply(e.select, p, first.operands[1], b)

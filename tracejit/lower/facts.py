@@ -206,11 +206,16 @@ class Facts:
                 self.at_most(i, start, 0, first, end)
         elif op.name == "while":
             condition, body = op.regions
-            predicate = condition.yields[0]
             inside = dict(zip(condition.params, body.params))
-            self.condition(predicate, True, *self.span[body], inside, condition)
             after = dict(zip(condition.params, op.results))
-            self.condition(predicate, False, self.end[op], last, after, condition)
+            for names, truth, first, end in (
+                (inside, True, *self.span[body]),
+                (after, False, self.end[op], last),
+            ):
+                self.condition(condition.yields[0], truth, first, end, names, condition)
+                for inner in condition.ops:
+                    if inner.name == "check":
+                        self.condition(inner.operands[0], True, first, end, names, condition)
         for region in op.regions:
             self._block(region)
 
@@ -229,9 +234,7 @@ class Facts:
         """
 
         def name(v: Value) -> Value | None:
-            if names is None:
-                return v
-            return names[v] if v in names else None if v.block is inside and constant(v) is None else v
+            return v if names is None else _renamed(v, names, inside)
 
         known = name(p)
         if known is not None:
@@ -302,6 +305,27 @@ def _stripped(v: Term) -> list[tuple[Term, int, tuple[Op, ...]]]:
         if c is not None:
             out.append((v.op.operands[0], c, (v.op,)))
     return out
+
+
+def _renamed(v: Value, names: Mapping[Value, Value], inside: Block | None) -> Value | None:
+    """What ``v`` is called where values go by ``names``; for one that is computed ``inside``, what is computed likewise
+    there."""
+    if v in names:
+        return names[v]
+    op = v.op
+    if v.block is not inside or op is None or constant(v) is not None:
+        return v
+    if op.regions or len(op.results) != 1 or not op.primitive.pure:
+        return None
+    operands = [_renamed(x, names, inside) for x in op.operands]
+    known = [x for x in operands if x is not None]
+    if len(known) < len(operands) or not known:
+        return None
+    for user in next((x for x in known if constant(x) is None), known[0]).users:
+        if user is not op and user.primitive is op.primitive and user.attrs == op.attrs and user.result.type == v.type:
+            if [operand(x) for x in user.operands] == [operand(x) for x in known]:
+                return user.result
+    return None
 
 
 def limits(dtype: np.dtype) -> tuple[int, int]:

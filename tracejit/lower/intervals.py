@@ -290,8 +290,12 @@ class Intervals:
         if op.name not in ("add", "sub", "mul") or op.result.dtype != np.int64:
             return False
         place = self.facts.order.get(op, at)
-        spans = self.facts.exact.get((op.name, operand(op.operands[0]), operand(op.operands[1])), ())
-        return any(s.first < place <= s.last or s.first < at <= s.last for s in spans)
+        return self.known_not_to_overflow(op.name, op, at) or self.known_not_to_overflow(op.name, op, place)
+
+    def known_not_to_overflow(self, name: str, op: Op, at: int) -> bool:
+        """Whether a check has passed before ``at`` that ``name`` of the operands of ``op`` does not leave 64 bits."""
+        spans = self.facts.exact.get((name, operand(op.operands[0]), operand(op.operands[1])), ())
+        return any(s.first < at <= s.last for s in spans)
 
 
 def _merge(flow: _Flow, other: _Flow) -> None:

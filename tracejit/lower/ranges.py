@@ -99,6 +99,11 @@ class Ranges(Intervals):
                 if b.first < at <= b.last and (b.other is not None or v is not None) and self._all_exact(b, at):
                     if self._le(v, b.other, c - b.offset, at):
                         return True
+        if v is not None and w is not None:
+            for user in v.users:
+                if user.name == "mul" and user.result in facts.upper and self._is_multiple(user, v, at):
+                    if self._le(user.result, w, c, at):
+                        return True
         for p, truth in self._assumed:
             for x, y, k in inequalities(p, truth):
                 if x is v and v is not None and self._le(y, w, c - k, at):
@@ -112,6 +117,16 @@ class Ranges(Intervals):
                     if self._le(v, w, c + 1, at):
                         return True
         return False
+
+    def _is_multiple(self, op: Op, v: Value, at: int) -> bool:
+        """Whether a product of ``v`` is at least ``v`` where ``op`` may not have run yet: a square, or of a positive
+        number and something not negative."""
+        a, b = op.operands
+        if a is not v or (b is not v and not (self.interval(v, at)[0] >= 0 and self.interval(b, at)[0] >= 1)):
+            return False
+        low, high = of_operation(op, [self.interval(a, at), self.interval(b, at)], limits(v.dtype))
+        least, most = limits(v.dtype)
+        return (least <= low and high <= most) or self.known_not_to_overflow("mul", op, at)
 
     def _supposing(self, p: Value, truth: bool, v: Term, w: Term, c: int, at: int) -> bool:
         """:meth:`_le` where ``p`` is ``truth``."""
@@ -437,6 +452,8 @@ class Ranges(Intervals):
         name = op.name.removesuffix("_overflows")
         if name not in ("add", "sub", "mul"):
             return None
+        if self.known_not_to_overflow(name, op, at):
+            return False
         whole = limits(op.operands[0].dtype)
         low, high = of_operation(op, [self.interval(v, at) for v in op.operands], whole)
         return False if whole[0] <= low and high <= whole[1] else None
