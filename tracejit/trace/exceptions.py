@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tracejit.errors import CaptureError, UnsupportedError
@@ -15,7 +16,7 @@ from tracejit.trace.either import describe
 from tracejit.trace.numpy_api.table import has_traced
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.templates import parts_of, rebuild, structure_of
-from tracejit.trace.tracer import Tracer
+from tracejit.trace.tracer import Alternative, Tracer
 
 _CONVERSIONS = {-1: "", 114: "!r", 115: "!s", 97: "!a"}
 
@@ -110,11 +111,22 @@ def _template(argument: Any, payload: list[Value]) -> Any:
     return run_time_part(argument, payload)
 
 
+def _number(alternatives: tuple[Alternative, ...], made: Sequence[Any]) -> Any:
+    """A number held with others in one dtype as what it is: ``made`` is its value and which alternative it is."""
+    held, which = made
+    kind, dtype = alternatives[which]
+    number = held.astype(dtype)[()]
+    return number.item() if kind == "python" else number
+
+
 def run_time_part(x: Any, operands: list[Value], arrays: bool = False) -> Any:
     """An object as a part of a ``print`` or an argument of an exception; numbers in it become ``operands``."""
     if isinstance(x, ScalarTracer):
-        if x.is_mixed:
-            raise UnsupportedError("a number that is a Python or a NumPy number depending on the path, in a text")
+        if x.selector is not None:
+            alternatives = x.alternatives
+            operands += [x.value, x.selector]
+            items = (Slot(len(operands) - 2, "array"), Slot(len(operands) - 1, "python"))
+            return Nested(lambda made: _number(alternatives, made), items)
         operands.append(x.value)
         return Slot(len(operands) - 1, x.alternatives[0][0])
     if isinstance(x, TracedString):

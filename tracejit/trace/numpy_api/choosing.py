@@ -77,8 +77,9 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
     reject("np.take", out=(out, None), mode=(mode, "raise"))
     x = as_array(a)
     if axis is None:
-        return ravel(x)[indices]
-    return x[(*(slice(None) for _ in range(axis_of(axis, x.ndim))), indices)]
+        x, axis = ravel(x), 0
+    result = x[(*(slice(None) for _ in range(axis_of(axis, x.ndim))), indices)]
+    return result.copy() if is_scalar(indices) and isinstance(result, ArrayTracer) else result
 
 
 @method("compress")

@@ -36,7 +36,10 @@ def construct(dtype: DType, x: Any = 0) -> Any:
             result = value if result is None or guard is None else b.apply(E.select, guard, value, result)
         assert result is not None
         return numpy_scalar(result)
-    return scalar_or_array(b.cast(as_array(x).read(), dtype))
+    array = as_array(x)
+    if array.dtype == dtype and array.ndim:
+        return array
+    return scalar_or_array(b.cast(array.read(), dtype))
 
 
 def _install() -> None:

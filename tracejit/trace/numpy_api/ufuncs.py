@@ -68,6 +68,8 @@ def call(
     for k, target in enumerate(outs):
         if target is not None:
             promotion.check_output_cast(ufunc, dtypes[ufunc.nin + k], target.dtype, casting, k)
+            if not target.writeable:
+                raise ValueError("output array is read-only")
     shapes: list[Dims] = [x.shape_dims if isinstance(x, ArrayTracer) else () for x in operands]
     mask = None if where is True else as_array(where)
     if mask is not None:
@@ -218,7 +220,7 @@ def power(x: ArrayTracer, y: Any, modulus: Any = None, out: Any = None) -> Any:
         return NotImplemented
     if type(y) is int or type(y) is float:
         fast = _FAST_POWERS.get(float(y)) if -1 <= y <= 2 else None
-        if fast is not None and (x.dtype.kind in "fc" or (x.dtype.kind in "iu" and type(y) is int and y == 2)):
+        if fast is not None and (x.dtype.kind in "fc" or (x.dtype.kind in "biu" and type(y) is int and y == 2)):
             return call(fast, x, out=out)
     return call(np.power, x, y, out=out)
 
