@@ -198,8 +198,7 @@ class AfterLoop:
             t.unpack(iter(values))
         self._collecting = False
         for t, slots in self._swapped.values():
-            settled = [_exchanged(current(), slots, k) for k in range(len(t.entries))]
-            for e, value in zip(t.entries, settled):
+            for e, value in zip(t.entries, _exchanged(current(), slots, range(len(t.entries)))):
                 e.write(value)
 
     def box(self, t: Rebound, identity: Value, contents: Value) -> ArrayTracer:
@@ -223,23 +222,48 @@ class AfterLoop:
         return MergedChoice(identity, (*t.entries, own), contents, t.order)
 
 
-def _exchanged(context: Context, slots: Sequence[tuple[Value, Value]], k: int) -> Value:
-    """The contents of array number ``k`` after the loop: those of the name that is bound to it."""
-    b = context.at()
+def _exchanged(context: Context, slots: Sequence[tuple[Value, Value]], wanted: Sequence[int]) -> list[Value]:
+    """The contents of the ``wanted`` arrays after the loop: each those of the name that is bound to it."""
     (identity, contents), *rest = slots
     if not rest:
-        return contents
+        return [contents]
     known = identity.op.attrs["value"] if identity.op is not None and identity.op.name == "const" else None
     if known is not None:
-        return contents if known == k else _exchanged(context, rest, k)
+        return _with(contents, wanted.index(known), context, rest, wanted)
+    return _choose(context, identity, contents, rest, wanted, 0)
+
+
+def _choose(
+    context: Context,
+    identity: Value,
+    contents: Value,
+    rest: Sequence[tuple[Value, Value]],
+    wanted: Sequence[int],
+    k: int,
+) -> list[Value]:
+    """``contents`` for the one of ``wanted``, from number ``k`` on, that ``identity`` says."""
+    if k == len(wanted) - 1:
+        return _with(contents, k, context, rest, wanted)
+    b = context.builder
     arms: list[Block] = []
     for mine in (True, False):
         block = Block()
         with context.region(block):
-            b.yield_(contents if mine else _exchanged(context, rest, k))
+            if mine:
+                b.yield_(*_with(contents, k, context, rest, wanted))
+            else:
+                b.yield_(*_choose(context, identity, contents, rest, wanted, k + 1))
         arms.append(block)
-    is_k = b.apply(E.eq, identity, b.const(k, INT64))
-    return b.emit(control.if_, (is_k,), (contents.type,), None, arms)[0]
+    is_k = b.apply(E.eq, identity, b.const(wanted[k], INT64))
+    return b.emit(control.if_, (is_k,), [v.type for v in arms[0].yields], None, arms)
+
+
+def _with(
+    contents: Value, k: int, context: Context, rest: Sequence[tuple[Value, Value]], wanted: Sequence[int]
+) -> list[Value]:
+    """``contents`` for number ``k`` of the wanted arrays, those of the other names for the others."""
+    others = _exchanged(context, rest, [w for j, w in enumerate(wanted) if j != k])
+    return [*others[:k], contents, *others[k:]]
 
 
 def heads() -> ById[_Head]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from tracejit.errors import CaptureError, TracejitError, traceback_loc
+from tracejit.errors import CaptureError, TracejitError, is_internal, traceback_loc
 from tracejit.ir.core import Block, Value
 from tracejit.ir.loc import UNKNOWN, Loc
 from tracejit.trace import boxes
@@ -152,6 +152,14 @@ class Control:
         self.context.scope = outer
 
 
+def _is_ours(error: Exception) -> bool:
+    """Whether an exception is a bug of tracejit's, and not what the user's code raises."""
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    return isinstance(error, AssertionError | NotImplementedError) and tb is not None and is_internal(tb.tb_frame)
+
+
 def control() -> Control:
     """The control side of the trace in progress."""
     result = current().inputs
@@ -267,7 +275,7 @@ class Arm:
             self._reset_blocks()
             self.raised = True
             return True
-        if isinstance(error, TracejitError | RecursionError | MemoryError):
+        if isinstance(error, TracejitError | RecursionError | MemoryError) or _is_ours(error):
             return False
         from tracejit.trace.exceptions import emit_raise
 

@@ -18,7 +18,7 @@ from tracejit.errors import NeedsConcrete
 from tracejit.ir.core import Value
 from tracejit.trace import calls, comprehensions, contexts, either, exceptions, iterables, loops, staging
 from tracejit.trace.boxes import ArrayTracer, box_of
-from tracejit.trace.context import is_tracing
+from tracejit.trace.context import current, is_tracing
 from tracejit.trace.control import UNBOUND, control
 from tracejit.trace.either import Either, MaybeUnbound
 from tracejit.trace.outer import Outer
@@ -302,6 +302,7 @@ class Hooks:
         if isinstance(function, type):
             replacement = iterables.FUNCTIONS.get(function)
             if replacement is not None:
+                current().at()
                 return replacement(*args, **kwargs)
         if isinstance(function, Either):
             return function.each(lambda f: self.call(f, *args, **kwargs))

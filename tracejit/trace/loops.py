@@ -212,7 +212,9 @@ class For(Loop):
             yield from self._unrolled(c, known, n)
 
     def _is_short(self, c: Control, n: int) -> bool:
-        return n <= 1 or (n <= c.options.unroll and n * c.unrolled <= c.options.unroll_nest)
+        if n <= 1:
+            return True
+        return self.site.innermost and n <= c.options.unroll and n * c.unrolled <= c.options.unroll_nest
 
     def _unrolled(self, c: Control, items: Staged, n: int) -> Iterator[Any]:
         if n > c.options.max_unroll and not isinstance(self._items, Unrolled):

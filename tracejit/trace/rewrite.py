@@ -55,6 +55,7 @@ class Site:
         carried: Loops: the names a turn may read from the turn before.
         joined: The names that have a joined value afterwards.
         flag: Loops: the local flag that ends it.
+        innermost: Loops: there is no loop in it.
         memory: What drivers of earlier traces found out, as a first guess for the next.
     """
 
@@ -63,6 +64,7 @@ class Site:
     carried: tuple[str, ...]
     joined: tuple[str, ...]
     flag: str | None = None
+    innermost: bool = True
     memory: dict[str, Any] = field(default_factory=dict)
 
 
@@ -227,7 +229,9 @@ class Statements(Expressions):
 
     def _loop_site(self, st: ForLoop | WhileLoop, info: LoopInfo) -> int:
         flag = {st.flag} if st.flag is not None else set()
-        return self._site(st.lineno, info.carried | info.joined | flag, info.carried, info.joined, st.flag)
+        index = self._site(st.lineno, info.carried | info.joined | flag, info.carried, info.joined, st.flag)
+        self.sites[index].innermost = not any(isinstance(n, ForLoop | WhileLoop) for n in same_scope(st.body))
+        return index
 
     def _unpack(self, names: Sequence[str], value: ast.expr, bound: frozenset[str]) -> list[ast.stmt]:
         """``a, b = value``; of the names not in ``bound``, those that get the mark for "no value" are deleted."""
