@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import types
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, get_args, overload
@@ -15,7 +17,14 @@ from tracejit.runtime.options import Options
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_NOT_PYTHON = (type, types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, np.ufunc, property)
+_NOT_PYTHON = (
+    type,
+    types.BuiltinFunctionType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    np.ufunc,
+    property,
+)
 
 
 @overload
@@ -53,8 +62,9 @@ def jit(
     again when they change; see ``explain()`` of the result.
 
     Args:
-        function: A Python function; without it, ``jit(...)`` is a decorator. Also a method of an object, a
-            ``staticmethod``, a ``classmethod``, or a ``functools.partial``.
+        function: A Python function; without it, ``jit(...)`` is a decorator. Also a method of an object, an object that
+            can be called, a ``staticmethod``, a ``classmethod`` or a ``functools.partial``: the result is of the same
+            kind.
         static_argnames: Parameters whose values are part of the signature: the function is compiled anew for each
             value, and may use them as Python values. Strings, functions, dtypes and numbers used as an axis or shape
             need not be named.
@@ -84,10 +94,15 @@ def _jit(function: Any, options: Options) -> Any:
         return type(function)(_jit(function.__func__, options))
     if isinstance(function, types.MethodType):
         return types.MethodType(_jit(function.__func__, options), function.__self__)
+    if isinstance(function, functools.partial):
+        return functools.partial(_jit(function.func, options), *function.args, **function.keywords)
     if isinstance(function, Jitted):
         return function if options == Options() else compiled(function.__wrapped__, options)
     if not callable(function) or isinstance(function, _NOT_PYTHON):
         raise TypeError(f"jit compiles Python functions, not {_kind(function)}")
+    method = inspect.getattr_static(type(function), "__call__", None)
+    if isinstance(method, types.FunctionType):
+        return types.MethodType(_jit(method, options), function)
     return compiled(function, options)
 
 

@@ -1,6 +1,7 @@
 """`tracejit.jit`: decoration, how many versions there are, what is recognised again, what people can look at."""
 
 import copy
+import functools
 import gc
 import inspect
 import os
@@ -84,6 +85,21 @@ def test_methods():
     assert m.half(3.0) == 1.5 and Model.half(3.0) == 1.5 and m.third(3.0) == 1.0
     assert Model.make(1.0) == 2.0 and m.make(2) == 3
     assert tj.jit(m.late)(0.5) == 1.5
+
+
+def test_partials_and_callable_objects():
+    class Scale:
+        def __init__(self, k):
+            self.k = k
+
+        def __call__(self, x):
+            return x * self.k
+
+    scale = Scale(2.0)
+    f, g = tj.jit(scale), tj.jit(functools.partial(lambda a, b, c=0: a - b * c, 10.0, c=2))
+    assert f(3.0) == 6.0 and g(1.0) == 8.0 and g(1.0, c=0) == 10.0
+    scale.k = 5.0
+    assert f(3.0) == 15.0
 
 
 @pytest.mark.parametrize("thing", [3, "f", None.__class__, int, len, np.sin, property(double)])

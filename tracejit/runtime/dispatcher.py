@@ -236,8 +236,9 @@ class Dispatcher:
                 shared = aliasing.Groups(signature.arrays)
                 groups = shared if groups else groups
                 continue
-            except NeedsConcrete as needed:
-                fixed = _dimensions_behind(needed, pattern)
+            except TracejitError as error:
+                # the function needs to know dimensions that have changed: as numbers, or to end a recursion
+                fixed = _dimensions_behind(error, pattern)
                 if not fixed:
                     raise
                 family.fixed |= fixed
@@ -352,11 +353,11 @@ class Dispatcher:
         return count, names
 
 
-def _dimensions_behind(needed: NeedsConcrete, pattern: history.Pattern) -> set[tuple[Hashable, int]]:
-    """The symbolic dimensions that the needed value is computed from; all, if that cannot be told."""
+def _dimensions_behind(error: TracejitError, pattern: history.Pattern) -> set[tuple[Hashable, int]]:
+    """The symbolic dimensions that a function could not be traced for; all, if that cannot be told."""
     places = [(leaf, axis, d) for leaf, shape in pattern.items() for axis, d in enumerate(shape) if isinstance(d, str)]
     names: set[str | None] = set()
-    value = getattr(needed.value, "value", None)
+    value = getattr(error.value, "value", None) if isinstance(error, NeedsConcrete) else None
     queue = [value] if isinstance(value, Value) else []
     seen = set(queue)
     while queue:
