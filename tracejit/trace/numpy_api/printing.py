@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
+import numpy as np
+
 from tracejit.errors import UnsupportedError
 from tracejit.ir.core import Value
 from tracejit.ops import control
@@ -28,6 +30,8 @@ def print_(*values: Any, sep: Any = None, end: Any = None, file: Any = None, flu
 
 
 def _part(x: Any, operands: list[Value]) -> Any:
+    if isinstance(x, (str, int, float, complex, np.generic, type(None))):
+        return x
     part = run_time_part(x, operands, arrays=True)
     # a container is shown as it is now; later the program may change it
     return str(x) if part is x and isinstance(x, _CONTAINERS) else part
