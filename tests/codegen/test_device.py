@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,13 @@ import pytest
 
 from tracejit.codegen import cpu
 from tracejit.codegen.device import DeviceText, emit_device_kernel
-from tracejit.codegen.elementwise import rule_of
-from tracejit.codegen.scalars import SCALARS
 from tracejit.ir.core import Function, Value
-from tracejit.ir.types import DTYPE_NAMES, DTYPES, ArrayType, BufferType
+from tracejit.ir.types import DTYPES, BufferType
 from tracejit.ops import elementwise as ew
 from tracejit.ops.interpret import interpret
-from tracejit.ops.primitive import Primitive
 
+from .every_op import all_ops, differences, operands, run_all
 from .native import LoopBuilder, build, choose, loop_over, loop_while
-from .test_elementwise import CASES, arity, differences, operands, run_elementwise
 
 I, F, F4 = np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.float32)
 
@@ -103,28 +100,15 @@ class Grid:
         self._call(slots.ctypes.data, blocks, threads)
 
 
-def one_op(primitive: Primitive, dtype: np.dtype[Any], out: np.dtype[Any]) -> Function:
-    def write(b: LoopBuilder, *params: Value) -> Sequence[Value]:
-        *arrays, n = params
-
-        def body(c: LoopBuilder, i: Value) -> None:
-            xs = [c.load(x, i) for x in arrays[1:]]
-            c.store(arrays[0], i, c.emit(primitive, xs, (ArrayType(out),))[0])
-
-        return loop_over(b, n, body, vector=True)
-
-    params = [(out,), *[(dtype,)] * arity(primitive), I]
-    return build(params, write, noalias={0}, readonly={1, 2})
-
-
-@pytest.mark.parametrize("primitive,dtype", CASES, ids=[f"{p.name}-{DTYPE_NAMES[d]}" for p, d in CASES])
-def test_a_thread_computes_what_the_cpu_computes(primitive: Primitive, dtype: np.dtype[Any]) -> None:
-    arrays = operands(dtype, arity(primitive))
-    arrays = [a[:: max(len(a) // 700, 1)].copy() for a in arrays]
-    out = primitive.infer([ArrayType(dtype)] * len(arrays), {})[0].dtype  # type: ignore[misc]
-    got = np.zeros(len(arrays[0]), out)
-    Grid(one_op(primitive, dtype, out))(3, 32, got, *arrays, len(got))
-    assert not differences(got, run_elementwise(primitive, arrays, out), 0).any()
+@pytest.mark.parametrize("count", [0, 1, 2])
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+def test_a_thread_computes_what_the_cpu_computes(dtype: np.dtype[Any], count: int) -> None:
+    function, results = all_ops(dtype, count, vector=True)
+    arrays = operands(dtype, max(count, 1))
+    outs = [np.zeros(len(arrays[0]), r) for r in results]
+    Grid(function)(3, 32, *outs, *arrays, len(arrays[0]))
+    wrong = {name for (name, want), got in zip(run_all(dtype, count).items(), outs) if differences(got, want, 0).any()}
+    assert not wrong
 
 
 def fused(
@@ -209,30 +193,8 @@ def test_a_fused_kernel_compiles_to_ptx_and_machine_code() -> None:
 
 
 @pytest.mark.gpu_compile
+@pytest.mark.parametrize("count", [0, 1, 2])
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
-def test_every_op_compiles_for_the_gpu(dtype: np.dtype[Any]) -> None:
-    """One kernel per dtype with all ops on it."""
-    chosen = [p for p, d in CASES if d == dtype]
-
-    def write(b: LoopBuilder, x: Value, y: Value, n: Value, *outs: Value) -> Sequence[Value]:
-        def body(c: LoopBuilder, i: Value) -> None:
-            a, z = c.load(x, i), c.load(y, i)
-            for primitive, out in zip(chosen, outs):
-                c.store(out, i, c.apply(primitive, *(a, z)[: arity(primitive)]))
-            for target in DTYPES.values():
-                c.store(outs[-len(DTYPES) + list(DTYPES.values()).index(target)], i, c.cast(a, target))
-
-        return loop_over(b, n, body, vector=True)
-
-    results = [primitive_result(p, dtype) for p in chosen] + list(DTYPES.values())
-    function = build([(dtype,), (dtype,), I, *((r,) for r in results)], write)
-    ptx, cubin = nvvm(emit_device_kernel(function))
+def test_every_op_compiles_for_the_gpu(dtype: np.dtype[Any], count: int) -> None:
+    ptx, cubin = nvvm(emit_device_kernel(all_ops(dtype, count, vector=True)[0]))
     assert ptx and cubin[:4] == b"\x7fELF"
-    for p in chosen:
-        assert callable(rule_of(p, SCALARS[dtype]))
-
-
-def primitive_result(primitive: Primitive, dtype: np.dtype[Any]) -> np.dtype[Any]:
-    infer: Callable[..., Any] = primitive.infer  # type: ignore[assignment]
-    result: np.dtype[Any] = infer([ArrayType(dtype)] * arity(primitive), {})[0].dtype
-    return result

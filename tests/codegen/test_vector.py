@@ -11,13 +11,14 @@ import pytest
 
 from tracejit.codegen.llvm import Target, emit_kernel
 from tracejit.ir.core import Function, Value
-from tracejit.ir.types import DTYPE_NAMES, DTYPES, ArrayType
+from tracejit.ir.types import DTYPE_NAMES, DTYPES
 from tracejit.ops import elementwise as ew
 from tracejit.ops.interpret import interpret
 from tracejit.ops.primitive import Primitive
 
+from .every_op import CASES, arity, differences, operands, run_all
+from .every_op import IDS as OP_IDS
 from .native import LoopBuilder, Native, build, loop_over
-from .test_elementwise import CASES, arity, differences, edge_values, operands, run_elementwise
 
 I, F = np.dtype(np.int64), np.dtype(np.float64)
 WIDE, MIDDLE, NARROW = Target(512, masked=True), Target(256), Target(128)
@@ -37,27 +38,22 @@ def is_vectorised(function: Function, target: Target = WIDE) -> bool:
     return "lanes" in emit_kernel(function, target=target).text or "rest" in emit_kernel(function, target=target).text
 
 
-@pytest.mark.parametrize("primitive,dtype", CASES, ids=[f"{p.name}-{DTYPE_NAMES[d]}" for p, d in CASES])
+@pytest.mark.parametrize("primitive,dtype", CASES, ids=OP_IDS)
 def test_lanes_compute_what_scalars_compute(primitive: Primitive, dtype: np.dtype[Any]) -> None:
-    arrays = operands(dtype, arity(primitive))
-    if len(arrays[0]) > 2000:
-        pick = np.random.default_rng(3).choice(len(arrays[0]), 1531, replace=False)
-        arrays = [a[pick] for a in arrays]
-    out = primitive.infer([ArrayType(dtype)] * len(arrays), {})[0].dtype  # type: ignore[misc]
-    scalar = run_elementwise(primitive, arrays, out)
-    target = TARGETS[CASES.index((primitive, dtype)) % 2]  # they differ in the number of lanes only
-    vector = run_elementwise(primitive, arrays, out, vector=True, target=target)
-    wrong = [k for k in range(len(scalar)) if not identical(vector[k : k + 1], scalar[k : k + 1])]
-    assert not wrong, [(*(a[k] for a in arrays), vector[k], scalar[k]) for k in wrong[:5]]
+    count = arity(primitive)
+    scalar = run_all(dtype, count)[primitive.name]
+    target = (WIDE, MIDDLE)[list(DTYPES).index(DTYPE_NAMES[dtype]) % 2]  # they differ in the number of lanes only
+    vector = run_all(dtype, count, target)[primitive.name]
+    wrong = np.flatnonzero(differences(vector, scalar, 0))
+    arrays = operands(dtype, count)
+    assert not len(wrong), [(*(a[k] for a in arrays), vector[k], scalar[k]) for k in wrong[:5]]
 
 
-@pytest.mark.parametrize("target", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("target", DTYPES)
 @pytest.mark.parametrize("source", DTYPES.values(), ids=DTYPES)
-def test_casts_in_lanes(source: np.dtype[Any], target: np.dtype[Any]) -> None:
-    values = edge_values(source)
-    scalar = run_elementwise(ew.cast, [values], target)
-    machine = TARGETS[(list(DTYPES).index(DTYPE_NAMES[source]) + list(DTYPES).index(DTYPE_NAMES[target])) % 2]
-    assert identical(run_elementwise(ew.cast, [values], target, vector=True, target=machine), scalar)
+def test_casts_in_lanes(source: np.dtype[Any], target: str) -> None:
+    machine = (MIDDLE, WIDE)[list(DTYPES).index(DTYPE_NAMES[source]) % 2]
+    assert identical(run_all(source, 0, machine)[target], run_all(source, 0)[target])
 
 
 def against_interpreter(function: Function, target: Target, *arguments: Any, native: Native | None = None) -> None:
