@@ -21,7 +21,7 @@ from tracejit.lower.dce import carried_slots
 from tracejit.lower.facts import Term, inequalities, integer, is_int, limits
 from tracejit.lower.intervals import Intervals
 
-_FUEL = 400
+_FUEL = 200
 """Steps of one proof."""
 _DEPTH = 24
 
@@ -40,7 +40,7 @@ class Ranges(Intervals):
 
     def at_most(self, a: Term, b: Term, c: int, at: int) -> bool:
         """Whether ``a <= b + c`` certainly holds at the place ``at``."""
-        key = (a, b, c, at)
+        key = (a, b, c, self.facts.zone[at])
         known = self._proved.get(key) if not self._assumed else None
         if known is None:
             self._fuel = _FUEL
