@@ -102,9 +102,9 @@ class Generator:
             if self.budget <= 0:
                 break
             self.budget -= 1
-            kinds = [self.compute] * 6 + [self.memory] * 2 + [self.check]
+            kinds = [self.compute] * 6 + [self.memory] * 2 + [self.check, self.blocks]
             if depth < 3:
-                kinds += [self.branch, self.count, self.repeat, self.lanes]
+                kinds += [self.branch, self.count, self.repeat, self.lanes, self.lanes, self.swaps]
             self.random.choice(kinds)(b, scope, depth)
 
     def compute(self, b: LoopBuilder, scope: Scope, depth: int = 0) -> None:
@@ -117,6 +117,49 @@ class Generator:
             scope.values.append(b.load(buffer, index))
         else:
             b.store(buffer, index, self.value(b, scope, buffer.dtype))
+
+    def blocks(self, b: LoopBuilder, scope: Scope, depth: int) -> None:
+        """Whole buffers: zeros, copies, parts, comparison of addresses."""
+        r = self.random
+        target = r.choice(self.buffers)
+        sources = [x for x in self.buffers if x is not target and x.dtype == target.dtype]
+        n = b.const(r.choice([0, 1, 5, 16]), INT64)
+        part = b.apply(loop.offset, target, b.const(r.randint(0, LENGTH - 16), INT64))
+        if r.random() < 0.5 or not sources:
+            b.emit(loop.fill_zero, (part, n), ())
+        else:
+            b.emit(loop.copy_elements, (part, r.choice(sources), n), ())
+        scope.values.append(b.apply(loop.same_buffer, part, r.choice(self.buffers)))
+        scope.values.append(b.load(part, b.const(r.randint(0, 15), INT64)))
+
+    def swaps(self, b: LoopBuilder, scope: Scope, depth: int) -> None:
+        """Two new buffers that change places in every turn; one of them is freed after a few turns and made again."""
+        r = self.random
+        dtype = self.dtype()
+        first, second = (b.alloc(dtype, b.const(LENGTH, INT64)) for _ in range(2))
+        for buffer in (first, second):
+            loop_over(b, LENGTH, lambda c, i: c.store(buffer, i, c.cast(c.apply(ew.and_, i, c.const(1, INT64)), dtype)))
+
+        def body(c: LoopBuilder, i: Value, x: Value, y: Value) -> Sequence[Value]:
+            def step(d: LoopBuilder, j: Value) -> None:
+                inner = Scope(scope)
+                inner.values += [i, j, d.load(x, d.apply(ew.sub, d.const(LENGTH - 1, INT64), j))]
+                d.store(y, j, self.value(d, inner, dtype))
+
+            loop_over(c, LENGTH, step, vector=r.random() < 0.7)
+            if r.random() < 0.3:
+                self.check(c, scope, depth)
+            if r.random() < 0.5:
+                return [y, x]
+            c.emit(loop.free, (x,), ())
+            fresh = c.alloc(dtype, c.const(LENGTH, INT64))
+            c.emit(loop.copy_elements, (fresh, y, c.const(LENGTH, INT64)), ())
+            return [y, fresh]
+
+        x, y = loop_over(b, self.three if r.random() < 0.5 else 4, body, first, second)
+        scope.values += [b.load(x, self.index(b, scope)), b.load(y, self.index(b, scope))]
+        for buffer in (x, y):
+            b.emit(loop.free, (buffer,), ())
 
     def check(self, b: LoopBuilder, scope: Scope, depth: int) -> None:
         ok = self.value(b, scope, BOOL)
