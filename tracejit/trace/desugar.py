@@ -21,6 +21,12 @@ class Desugar:
         self.filename = filename
         self.function = function
         self._temporaries = count()
+        self._has_walrus = True
+
+    def body(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        """The statements of the function."""
+        self._has_walrus = any(isinstance(n, ast.NamedExpr) for st in statements for n in ast.walk(st))
+        return self.block(statements)
 
     def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         out: list[ast.stmt] = []
@@ -36,7 +42,7 @@ class Desugar:
                 if st.value is None:
                     return []
                 return self.statement(ast.copy_location(ast.Assign([st.target], st.value), st))
-            case ast.While() if _lazy_walrus(st.test):
+            case ast.While() if self._has_walrus and _lazy_walrus(st.test):
                 stop = at(ast.If(negate(st.test), [ast.Break()], []), st.test)
                 loop = ast.While(at(ast.Constant(True), st), [stop, *st.body], [])
                 if st.orelse:  # runs when the test fails, which is now a break
@@ -44,10 +50,12 @@ class Desugar:
                         self._refuse(st.test)
                     stop.body = [*st.orelse, *stop.body]
                 return self.statement(ast.copy_location(loop, st))
-            case ast.If() if _lazy_walrus(st.test):
+            case ast.If() if self._has_walrus and _lazy_walrus(st.test):
                 before, st.test = self._value(st.test)
                 return [*before, *self.statement(st)]
-            case ast.Assign() | ast.Return() | ast.Expr() | ast.AugAssign() if st.value and _lazy_walrus(st.value):
+            case ast.Assign() | ast.Return() | ast.Expr() | ast.AugAssign() if (
+                self._has_walrus and st.value and _lazy_walrus(st.value)
+            ):
                 before, st.value = self._value(st.value)
                 return [*before, *self.statement(st)]
         if isinstance(st, SCOPES):
@@ -57,7 +65,7 @@ class Desugar:
                 setattr(st, field, self.block(getattr(st, field)))
         for part in (*getattr(st, "handlers", ()), *getattr(st, "cases", ())):
             part.body = self.block(part.body)
-        for child in ast.iter_child_nodes(st):
+        for child in ast.iter_child_nodes(st) if self._has_walrus else ():
             if isinstance(child, ast.expr) and _lazy_walrus(child):
                 self._refuse(child)
         return [st]

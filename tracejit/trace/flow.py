@@ -24,6 +24,7 @@ from tracejit.trace.syntax import (
 
 Names = frozenset[str]
 _NONE: Names = frozenset()
+_BINDING = (ast.NamedExpr, ast.FunctionDef, ast.ClassDef, ast.alias, ast.MatchAs, ast.MatchStar, ast.MatchMapping)
 _DYNAMIC = {"locals", "vars", "dir", "eval", "exec"}  # they may read any local
 
 
@@ -343,6 +344,8 @@ class Flow:
         return frozenset(found) & self._names
 
     def _stored(self, node: ast.AST) -> Names:
+        if not any(isinstance(n, _BINDING) or (isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)) for n in ast.walk(node)):
+            return _NONE
         bound = _Bound()
         bound.visit(node)
         return frozenset(bound.names) & self._names

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import __future__
 import ast
-import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
@@ -36,7 +35,7 @@ from tracejit.trace.flow import Flow, LoopInfo, Scope, scope_of
 from tracejit.trace.mangle import mangle
 from tracejit.trace.outer import OuterStores, own_nodes
 from tracejit.trace.source import FunctionSource
-from tracejit.trace.syntax import HOOKS, ForLoop, WhileLoop, assign, at, hook, load, same_scope, store, thunk
+from tracejit.trace.syntax import HOOKS, ForLoop, WhileLoop, assign, at, copy_tree, hook, load, same_scope, store, thunk
 
 _OUTER = "@outer"
 _OPERATORS: dict[type[ast.operator], str] = {
@@ -106,7 +105,7 @@ def rewrite(source: FunctionSource, code: CodeType) -> Rewritten:
     Raises:
         CaptureError: It uses syntax that is not supported.
     """
-    node = copy.deepcopy(source.node)
+    node = copy_tree(source.node)
     if source.class_name is not None:
         mangle(node, source.class_name)
     if isinstance(node, ast.Lambda):
@@ -177,7 +176,7 @@ class Statements(Expressions):
         sites: list[Site],
     ) -> None:
         """Rewrite the body of ``node`` in place."""
-        node.body = Desugar(filename, function).block(node.body)
+        node.body = Desugar(filename, function).body(node.body)
         node.body = Exits(filename, function).body(node.body)
         scope = scope_of(node)
         self = Statements(filename, function, scope, parent, free, sites)
@@ -185,7 +184,8 @@ class Statements(Expressions):
         every = (*node.args.posonlyargs, *node.args.args)
         self.first_param = every[0].arg if every else None
         self.flow = Flow(scope)
-        self.flow.run(node.body)
+        if any(isinstance(n, ast.If | ForLoop | WhileLoop) for n in same_scope(node.body)):
+            self.flow.run(node.body)
         self.unbound_loads = self.flow.unbound_loads
         for arg in (*every, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg):
             if arg is not None:
@@ -445,7 +445,7 @@ class Statements(Expressions):
             types.append(at(kind, handler))
             first = at(ast.Expr(hook("handling", load(token))), handler)
             handler.body = [first, *self.block(handler.body)]
-        enter = hook("try_", ast.Constant(bool(st.finalbody)), *copy.deepcopy(types))
+        enter = hook("try_", ast.Constant(bool(st.finalbody)), *map(copy_tree, types))
         done = at(ast.Expr(hook("tried", load(token))), st)
         st.body = [*self.block(st.body), done]
         st.orelse, st.finalbody = self.block(st.orelse), self.block(st.finalbody)

@@ -108,11 +108,16 @@ def _class_name(qualname: str) -> str | None:
 
 def _find_def(code: CodeType, lines: list[str]) -> ast.FunctionDef:
     first = code.co_firstlineno
-    try:
-        block = inspect.getblock(lines[first - 1 :])
-        node = _parse_block(block, first)
-    except (SyntaxError, IndentationError):
-        node = None
+    node: ast.FunctionDef | ast.AsyncFunctionDef | None = None
+    # what lies behind the last line that has code does not matter, except for closing brackets
+    end = _last_line(code)
+    for stop in (end, end + 1, end + 2, None):
+        try:
+            block = lines[first - 1 : stop] if stop is not None else inspect.getblock(lines[first - 1 :])
+            node = _parse_block(block, first)
+            break
+        except (SyntaxError, IndentationError):
+            continue
     if node is None:  # an odd layout: look through the whole file
         for candidate in ast.walk(_whole(code.co_filename, lines)):
             if isinstance(candidate, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -124,6 +129,11 @@ def _find_def(code: CodeType, lines: list[str]) -> ast.FunctionDef:
     if isinstance(node, ast.AsyncFunctionDef):
         raise NoSource(f"{code.co_qualname} is a coroutine function")
     return node
+
+
+def _last_line(code: CodeType) -> int:
+    last = max((line for _, _, line in code.co_lines() if line is not None), default=code.co_firstlineno)
+    return max([last, *(_last_line(c) for c in code.co_consts if isinstance(c, CodeType))])
 
 
 def _parse_block(block: list[str], first: int) -> ast.FunctionDef | ast.AsyncFunctionDef | None:

@@ -52,6 +52,19 @@ def at(node: N, place: ast.AST) -> N:
     return node
 
 
+def copy_tree(node: N) -> N:
+    """A deep copy (faster than :func:`copy.deepcopy`)."""
+    new = node.__class__.__new__(node.__class__)
+    for name, value in node.__dict__.items():
+        if isinstance(value, ast.AST):
+            # contexts and operators are shared by all trees anyway
+            value = copy_tree(value) if value._fields else value
+        elif isinstance(value, list):
+            value = [copy_tree(v) if isinstance(v, ast.AST) else v for v in value]
+        setattr(new, name, value)
+    return new
+
+
 def load(name: str) -> ast.Name:
     return ast.Name(name, ast.Load())
 
