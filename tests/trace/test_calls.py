@@ -324,3 +324,16 @@ def test_objects_that_cannot_be_watched_are_not_called():
     with pytest.raises(UnsupportedError, match="while tracing only"):
         lock = threading.Lock()
         Traced(lambda x: lock.acquire())(1.0)
+
+
+def test_state_of_what_is_called_does_not_go_stale():
+    model = Model(2.0)
+    f, g, h = Traced(model), Traced(model.forward), Traced(functools.partial(add, c=OFFSET))
+    for w in (2.0, 5.0, np.float64(3.0)):
+        model.w = w
+        OFFSET[0] = w
+        assert f(1.0) == model(1.0) and g(1.0) == model.forward(1.0)
+        assert h(1.0) == add(1.0, c=OFFSET)
+
+
+OFFSET = np.array([1.0])

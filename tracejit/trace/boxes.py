@@ -153,6 +153,10 @@ class ArrayTracer(Tracer):
                 bases.append(lens.get(b, bases[-1]))
             for lens, base in zip(reversed(lenses), reversed(bases)):
                 value = lens.put(b, base, value)
+        elif self.input_index is not None:
+            # the caller sees it, and may see it when a check fails later: a store, in order with those
+            axes = range(len(self.shape_dims))
+            value = b.update(previous, value, (0,) * len(axes), [(k, k) for k in axes], (1,) * len(axes))
         self.context.writes.append((self, previous))
         self._value = retyped(b, value, self.shape_dims)
 

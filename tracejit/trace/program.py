@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from types import FrameType
+from types import CellType, FrameType, FunctionType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from tracejit.ir.core import Block, Function, Value
 from tracejit.ir.interface import (
     Argument,
     ArrayInput,
+    Cell,
     Disjoint,
     Guard,
     Input,
@@ -184,7 +185,7 @@ class _Trace:
             self._arguments = len(self.captures.entries)
             args, kwargs = arranged(self.request.function, values)
             try:
-                result = calls.call(self.request.function, args, kwargs)
+                result = calls.call(self._function(), args, kwargs)
             except Unreachable:
                 return self._finish()
             except TracejitError as error:
@@ -217,6 +218,15 @@ class _Trace:
     def _sources(self) -> Iterator[Source]:
         names = parameter_names(self.request.function, len(self.request.arguments))
         return (Argument(k, name) for k, name in enumerate(names))
+
+    def _function(self) -> Any:
+        """What to call: an object that is called, or whose method is, is state like any other."""
+        function = self.request.function
+        if isinstance(function, FunctionType):
+            return function
+        anchor = CellType(function)
+        self.captures.keep_alive.append(anchor)
+        return self.captures.see(function, Cell(anchor, _name_of(function)), guarded=True)
 
     # --- arguments
     def argument(self, given: Described, source: Source) -> Any:
