@@ -157,7 +157,9 @@ def convert_internal(function: types.FunctionType) -> types.FunctionType:
 def _is_root(function: types.FunctionType) -> bool:
     """Whether a function is part of what was asked to be compiled, wherever it is installed."""
     package = control().captures.package
-    return package is not None and (function.__module__ or "").partition(".")[0] == package
+    if package is None or libraries.is_own_code(function.__code__):
+        return False
+    return (function.__module__ or "").partition(".")[0] == package
 
 
 def _converted(function: types.FunctionType) -> types.FunctionType:

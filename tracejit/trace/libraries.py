@@ -42,6 +42,12 @@ def is_library_code(code: types.CodeType) -> bool:
     return _is_library_file(code.co_filename)
 
 
+def is_own_code(code: types.CodeType) -> bool:
+    """Whether code is tracejit's own (and not of its demo programs)."""
+    path = os.path.realpath(code.co_filename)
+    return path.startswith(_OUR_DIRECTORY) and not path.startswith(_USER_DIRECTORIES)
+
+
 def is_library_module(module: types.ModuleType) -> bool:
     """Whether a module belongs to a library (its contents are taken to be constant)."""
     file = getattr(module, "__file__", None)
