@@ -439,3 +439,23 @@ def test_object_is_changed_in_branches_and_loops():
         assert t(ours, x, n) == f(plain, x, n)
         assert_same_state(ours, plain)
     assert len(t.programs) == 1
+
+
+def test_attributes_that_cannot_be_watched_matter_when_they_are_read():
+    c = Counter()
+    c.names = {"a"}
+
+    def f(x):
+        c.n += 1
+        return x * c.n
+
+    t = Traced(f)
+    assert [t(1.0), t(1.0)] == [1.0, 2.0] and c.n == 2 and c.names == {"a"}
+    with pytest.raises(UnsupportedError, match=r"c\.names is a set"):
+        Traced(lambda x: setattr(c, "n", 1) or len(c.names))(1.0)
+
+
+def test_large_containers_are_refused():
+    table = dict.fromkeys(range(3000), 1.0)
+    with pytest.raises(UnsupportedError, match="table brings the items"):
+        Traced(lambda x: x + table[0])(1.0)

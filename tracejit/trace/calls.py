@@ -28,6 +28,7 @@ from tracejit.trace.numpy_api.table import has_traced
 from tracejit.trace.rewrite import Rewritten, rewrite
 from tracejit.trace.source import NoSource, source_of
 from tracejit.trace.tracer import is_traced
+from tracejit.trace.unrewritten import guard_code
 
 _MISSING = object()
 
@@ -171,7 +172,7 @@ def _converted(function: types.FunctionType) -> types.FunctionType:
     except NoSource as problem:
         c.sourceless[code] = str(problem)
         c.context.add_user_code(code)
-        c.captures.guard_code(function)
+        guard_code(c.captures, function)
         return function
     for inner in rewritten.codes:
         c.context.add_user_code(inner)

@@ -70,6 +70,7 @@ _CONSTANTS = (
     numbers.Number,
 )
 _SUBCLASSED = (int, float, complex, str, bytes, list, dict, set, np.ndarray)
+_MAX_WATCHED = 2048
 _MUTABLE = (set, bytearray, memoryview, deque)
 
 
@@ -170,6 +171,7 @@ class Captures:
         self._guarded: set[Hashable] = set()
         self._known: dict[int, tuple[Any, Source]] = {}  # by the caller's object: what stands for it, its source
         self._opaque: dict[int, Any] = {}
+        self._watched = 0
         self._sources: dict[int, tuple[Any, Source]] = {}  # classes, functions, modules
 
     # --- inputs
@@ -393,6 +395,13 @@ class Captures:
             self.guard(known[1], "is", value)
             self.guard(source, "is", value)
             return known[0]
+        self._watched += len(value)
+        if self._watched > _MAX_WATCHED:
+            raise UnsupportedError(
+                f"{describe(source)} brings the items of captured containers to more than {_MAX_WATCHED}: compiled "
+                "code would have to check each of them in every call",
+                hint="keep the numbers in an array, or pass what the function needs as arguments",
+            )
         stand_in: Any = type(value)()
         self._known[id(value)] = (stand_in, source)
         if isinstance(value, dict):
@@ -535,48 +544,9 @@ class Captures:
                 hint="return the new value, or write into an array",
             )
 
-    # --- code that runs as it is
-    def guard_code(self, function: types.FunctionType, seen: set[Any] | None = None) -> None:
-        """Guard the globals and cells that ``function``, whose source is not available, may read.
-
-        It reads them without our knowledge, so they are guarded by identity or value.
-        """
-        seen = set() if seen is None else seen
-        if function in seen:
-            return
-        seen.add(function)
-        names = {n for code in _codes(function.__code__) for n in code.co_names}
-        namespace = function.__globals__
-        for name in sorted(names & namespace.keys()):
-            self._guard_as_it_is(namespace[name], Global(namespace, name), seen)
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-            try:
-                self._guard_as_it_is(cell.cell_contents, Cell(cell, name), seen)
-            except ValueError:
-                continue
-
-    def _guard_as_it_is(self, value: Any, source: Source, seen: set[Any]) -> None:
-        if self.is_ours(value):
-            return
-        kind = type(value)
-        simple = kind in PYTHON_ALTERNATIVES or kind in (str, bytes, type(None)) or isinstance(value, np.dtype)
-        self.guard(source, "equal" if simple else "is", value)
-        if kind is np.ndarray and value.dtype in DTYPE_NAMES:
-            self._array(value, source)
-        if kind is types.FunctionType and not libraries.is_library_code(value.__code__):
-            self.guard_code(value, seen)
-
 
 def _cell(source: Cell) -> tuple[types.CellType, str]:
     return source.cell, source.name
-
-
-def _codes(code: types.CodeType) -> list[types.CodeType]:
-    found = [code]
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            found.extend(_codes(constant))
-    return found
 
 
 def current_captures() -> Captures | None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tracejit.errors import CaptureError
+from tracejit.errors import CaptureError, TracejitError
 from tracejit.ir.interface import Attribute, Source
 from tracejit.trace import libraries
 
@@ -239,7 +239,10 @@ def _attribute(captures: Captures, record: StandIn, name: str) -> Any:
         return static.__get__(record.object, kind)
     state = record.state
     if name in state:
-        return state[name]
+        value = state[name]
+        if isinstance(value, Unwatched):
+            raise value.error.with_traceback(None)
+        return value
     if not record.filled and name in own_attributes(record.original):
         value = captures.see(getattr(record.original, name), Attribute(record.source, name))
         state[name] = record.initial[name] = value
@@ -313,10 +316,7 @@ def fill(captures: Captures, record: StandIn) -> None:
     if hasattr(record.original, "__dict__"):
         keys = dict.fromkeys(record.original.__dict__)
         captures.guard(Attribute(record.source, "__dict__"), "container", keys)
-    seen = {
-        name: captures.see(getattr(record.original, name), Attribute(record.source, name))
-        for name in own_attributes(record.original)
-    }
+    seen = {name: _see_or_not(captures, record, name) for name in own_attributes(record.original)}
     state = record.state
     complete = {name: state.get(name, value) for name, value in seen.items()}
     complete.update({name: value for name, value in state.items() if name not in complete})
@@ -324,6 +324,20 @@ def fill(captures: Captures, record: StandIn) -> None:
     state.update(complete)
     record.initial.update(seen)
     record.filled = True
+
+
+@dataclass(frozen=True, eq=False)
+class Unwatched:
+    """The value of an attribute that cannot be captured, which matters when it is read."""
+
+    error: TracejitError
+
+
+def _see_or_not(captures: Captures, record: StandIn, name: str) -> Any:
+    try:
+        return captures.see(getattr(record.original, name), Attribute(record.source, name))
+    except TracejitError as error:
+        return Unwatched(error)
 
 
 # --- objects made while tracing ---------------------------------------------------------------------------------------
