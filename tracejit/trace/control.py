@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from tracejit.errors import CaptureError, TracejitError, is_internal, traceback_loc
-from tracejit.ir.core import Block, Value
+from tracejit.ir.core import Block, Op, Value
 from tracejit.ir.loc import UNKNOWN, Loc
 from tracejit.trace import boxes
 from tracejit.trace.context import Context, current
@@ -152,12 +152,38 @@ class Control:
         self.context.scope = outer
 
 
-def _is_ours(error: Exception) -> bool:
+def forget_abandoned(body: Block) -> None:
+    """Take out of the use lists of a finished program what was recorded and then given up."""
+    kept: set[Op] = set()
+    values: list[Value] = []
+    for op in body.walk():
+        kept.add(op)
+        values.extend(op.results)
+        for region in op.regions:
+            values.extend(region.params)
+    values.extend(body.params)
+    known = set(values)
+    for v in values:
+        if not kept.issuperset(v.users):
+            v.users = {op: n for op, n in v.users.items() if op in kept}
+        if not known.issuperset(v.dim_users):
+            v.dim_users = {holder: None for holder in v.dim_users if holder in known}
+
+
+_MACHINERY = frozenset(
+    f"tracejit.trace.{name}"
+    for name in "carried control exports join journal loop_ops loops program results rewrite staging templates turns".split()
+)
+
+
+def is_bug(error: BaseException) -> bool:
     """Whether an exception is a bug of tracejit's, and not what the user's code raises."""
     tb = error.__traceback__
     while tb is not None and tb.tb_next is not None:
         tb = tb.tb_next
-    return isinstance(error, AssertionError | NotImplementedError) and tb is not None and is_internal(tb.tb_frame)
+    if tb is None or not is_internal(tb.tb_frame):
+        return False
+    return isinstance(error, AssertionError | NotImplementedError) or tb.tb_frame.f_globals.get("__name__") in _MACHINERY
 
 
 def control() -> Control:
@@ -275,7 +301,7 @@ class Arm:
             self._reset_blocks()
             self.raised = True
             return True
-        if isinstance(error, TracejitError | RecursionError | MemoryError) or _is_ours(error):
+        if isinstance(error, TracejitError | RecursionError | MemoryError) or is_bug(error):
             return False
         from tracejit.trace.exceptions import emit_raise
 

@@ -282,19 +282,17 @@ class Exports:
 
     def any_box(self, x: ArrayTracer, arm: int) -> Template:
         """Whatever box, as it is after the arms."""
+        if not self.is_inside(x) and all(available(self.context, n) for n in numbers_of(x.lenses)):
+            return Static(x)
         if isinstance(x, ChoiceTracer):
             return self.choice([(c, arm) for c in x.candidates])
         root = x.root
         if isinstance(root, ChoiceTracer):
-            if not self.is_inside(root) and all(available(self.context, n) for n in numbers_of(x.lenses)):
-                return Static(x)
             return self.choice([(boxes_part(c, x), arm) for c in root.candidates], selector_of=root)
         base: Template = self.single(root, arm) if self.is_inside(root) else Static(root)
         if not x.lenses:
             return base
         numbers = numbers_of(x.lenses)
-        if isinstance(base, Static) and all(available(self.context, n) for n in numbers):
-            return Static(x)
         fixed = tuple(n if available(self.context, n) else None for n in numbers)
         return View(base, x, fixed, (x,))
 

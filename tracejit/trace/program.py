@@ -35,7 +35,7 @@ from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.calls import TooDeep
 from tracejit.trace.captures import LONG_AGO, Captures, Entry, SourceKey, source_key
 from tracejit.trace.context import Context
-from tracejit.trace.control import Control, Options, Unreachable
+from tracejit.trace.control import Control, Options, Unreachable, forget_abandoned, is_bug
 from tracejit.trace.exceptions import emit_raise
 from tracejit.trace.lenses import Strided
 from tracejit.trace.results import Results
@@ -192,6 +192,8 @@ class _Trace:
                 self._explain(error)
                 raise stripped(error) from None
             except Exception as error:
+                if is_bug(error):
+                    raise
                 if not self._has_effects():
                     stripped(error)
                     raise
@@ -318,6 +320,7 @@ class _Trace:
                     mutated[position[entry.param]] = results.add(entry.tracer.read())
             inputs.append(given)
         context.builder.return_(*results.values)
+        forget_abandoned(body)
         function = Function(_name_of(self.request.function), body, {"mutated": mutated})
         return Program(
             function,
