@@ -14,7 +14,7 @@ from tracejit.ops import REGISTRY
 from tracejit.ops.interpret import interpret
 from tracejit.transform.jvp import jvp
 from tracejit.transform.structure import is_float
-from tracejit.transform.vjp import split, vjp
+from tracejit.transform.vjp import linearize, split, vjp
 
 Arrays = list[np.ndarray]
 
@@ -134,6 +134,11 @@ def check(
     out = run(parts.forward, arguments)
     close(out[: len(primal)], primal, 1e-15, f"{path}: values of split")
     close(run(parts.backward, [*out[len(primal) :], *cts]), back, 1e-12, f"{path}: split and whole")
+
+    linear = linearize(function, wrt)
+    verify(linear.backward)
+    out = run(linear.forward, arguments)
+    close(run(linear.backward, [*out[len(primal) :], *tangents]), moved, max(1e-11, agreement), f"{path}: linearize and jvp")
 
     if order > 1:
         options: dict[str, Any] = dict(

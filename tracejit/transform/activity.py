@@ -1,12 +1,11 @@
 """Which values a derivative concerns: those that depend on the inputs in question, and on which the outputs depend.
 
 Only floating-point values carry derivatives, and only through ops that have one: a comparison or a rounding stops them.
-Loops are gone through until nothing new is found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ops.primitive import Primitive
@@ -25,66 +24,61 @@ def flows(op: Op, k: int) -> bool:
     return True
 
 
-def _through(op: Op) -> Iterator[Value]:
-    return (v for k, v in enumerate(op.operands) if flows(op, k))
+class Activity:
+    """How derivatives spread through a function.
 
+    Attributes:
+        to: Per value those that have a derivative with respect to it, one step on.
+        by: Per value those with respect to which it has a derivative, one step back.
+    """
 
-def varied(function: Function, inputs: Iterable[Value]) -> set[Value]:
-    """The values of ``function`` that depend on ``inputs``."""
-    found = set(inputs)
+    def __init__(self, function: Function) -> None:
+        self.to: dict[Value, list[Value]] = {}
+        self.by: dict[Value, list[Value]] = {}
+        self._block(function.body)
 
-    def visit(block: Block) -> None:
-        for op in block.ops[:-1]:
+    def varied(self, inputs: Iterable[Value]) -> set[Value]:
+        """The values that depend on ``inputs``."""
+        return _reached(inputs, self.to)
+
+    def useful(self, outputs: Iterable[Value]) -> set[Value]:
+        """The values on which ``outputs`` depend."""
+        return _reached(outputs, self.by)
+
+    def _link(self, sources: Iterable[Value], targets: Iterable[Value]) -> None:
+        for v, r in zip(sources, targets):
+            if is_float(r):
+                self.to.setdefault(v, []).append(r)
+                self.by.setdefault(r, []).append(v)
+
+    def _block(self, block: Block) -> None:
+        for op in block.ops:
+            for region in op.regions:
+                self._block(region)
             if op.name == "if":
                 for arm in op.regions:
-                    visit(arm)
-                    mark(op.results, arm.yields)
+                    self._link(arm.yields, op.results)
             elif op.name in ("for", "while"):
-                mark(carried(op), inits(op))
-                body = op.regions[-1]
-                while True:
-                    visit(body)
-                    if not mark(carried(op), body.yields):
-                        break
-                mark(op.results, carried(op))
-            elif any(v in found for v in _through(op)):
-                found.update(r for r in op.results if is_float(r))
-
-    def mark(targets: Iterable[Value], values: Iterable[Value]) -> bool:
-        new = [t for t, v in zip(targets, values) if v in found and is_float(t) and t not in found]
-        found.update(new)
-        return bool(new)
-
-    visit(function.body)
-    return found
+                params = carried(op)
+                self._link(inits(op), params)
+                self._link(op.regions[-1].yields, params)
+                self._link(params, op.results)
+                # a loop that makes no trip gives what it was given, one that does what it yielded last
+                self._link(inits(op), op.results)
+                self._link(op.regions[-1].yields, op.results)
+            else:
+                for k, v in enumerate(op.operands):
+                    if flows(op, k):
+                        for r in op.results:
+                            self._link((v,), (r,))
 
 
-def useful(function: Function, outputs: Iterable[Value]) -> set[Value]:
-    """The values of ``function`` on which ``outputs`` depend."""
-    found = {v for v in outputs if is_float(v)}
-
-    def visit(block: Block) -> None:
-        for op in reversed(block.ops[:-1]):
-            if op.name == "if":
-                for arm in op.regions:
-                    mark(arm.yields, op.results)
-                    visit(arm)
-            elif op.name in ("for", "while"):
-                body = op.regions[-1]
-                mark(carried(op), op.results)
-                while True:
-                    mark(body.yields, carried(op))
-                    before = len(found)
-                    visit(body)
-                    if len(found) == before:
-                        break
-                mark(body.yields, carried(op))
-                mark(inits(op), carried(op))
-            elif any(r in found for r in op.results):
-                found.update(_through(op))
-
-    def mark(targets: Iterable[Value], values: Iterable[Value]) -> None:
-        found.update(t for t, v in zip(targets, values) if v in found and is_float(t))
-
-    visit(function.body)
+def _reached(start: Iterable[Value], ways: Mapping[Value, list[Value]]) -> set[Value]:
+    found = set(start)
+    todo = list(found)
+    while todo:
+        for v in ways.get(todo.pop(), ()):
+            if v not in found:
+                found.add(v)
+                todo.append(v)
     return found

@@ -14,7 +14,7 @@ from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ops.builder import Builder
 from tracejit.ops.formula import Formula, Guarded, Term
 from tracejit.ops.primitive import Partial, Primitive
-from tracejit.transform import activity
+from tracejit.transform.activity import Activity, flows
 from tracejit.transform.structure import add_result, carried, carry, carry_on, expand, inits, is_float, yield_too
 
 
@@ -31,9 +31,9 @@ def jvp(function: Function, wrt: Sequence[int]) -> Function:
     """
     function = function.clone()
     inputs = [differentiable_param(function, k) for k in wrt]
-    varied = activity.varied(function, inputs)
+    varied = Activity(function).varied(inputs)
     if expand(function, varied):
-        varied = activity.varied(function, inputs)
+        varied = Activity(function).varied(inputs)
     tangents = {p: function.body.add_param(p.type, f"d{p.hint}" if p.hint else None) for p in inputs}
     forward = _Forward(varied, tangents)
     forward.block(function.body)
@@ -118,7 +118,7 @@ class _Forward:
         assert isinstance(primitive, Primitive)
         if len(op.results) != 1:
             raise no_derivative(op)
-        tangents = [self.tangents.get(v) if activity.flows(op, k) else None for k, v in enumerate(op.operands)]
+        tangents = [self.tangents.get(v) if flows(op, k) else None for k, v in enumerate(op.operands)]
         if primitive.jvp is not None:
             found: Value = primitive.jvp(b, op, tangents)
             return found

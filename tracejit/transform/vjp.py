@@ -1,7 +1,8 @@
 """Reverse mode: programs that compute how outputs depend on inputs, at a cost independent of the number of inputs.
 
 Three forms: :func:`vjp` takes cotangents of outputs beside the arguments, :func:`gradient` differentiates one scalar
-output, and :func:`split` makes two functions, one that runs the program and keeps what the other will need.
+output, and :func:`split` makes two functions, one that runs the program and keeps what the other will need. With these,
+:func:`linearize` makes a function of tangents alone: it transposes the backward function again.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from dataclasses import dataclass
 
 from tracejit.errors import DerivativeError
 from tracejit.ir.core import Block, Function, Value, map_type
-from tracejit.ir.types import INDEX
+from tracejit.ir.types import INDEX, ArrayType
 from tracejit.ops.builder import Builder
-from tracejit.transform import activity
+from tracejit.transform.activity import Activity
 from tracejit.transform.cotangents import Cotangents
 from tracejit.transform.jvp import differentiable_param
 from tracejit.transform.regions import Region
 from tracejit.transform.residuals import Residuals
 from tracejit.transform.reverse import Reverse
-from tracejit.transform.structure import expand, is_float
+from tracejit.transform.structure import expand, inserting, is_float
 
 
 def vjp(function: Function, wrt: Sequence[int], outputs: Sequence[int]) -> Function:
@@ -105,7 +106,40 @@ def split(function: Function, wrt: Sequence[int], outputs: Sequence[int]) -> Spl
     residuals.finish()
     body = sweep.body
     body.terminator.set_operands([*body.yields, *stored])
-    return Split(sweep.function, Function(f"{function.name}_backward", backward), len(stored))
+    return Split(sweep.function, Function(f"{function.name}_backward", backward, {"mutated": {}}), len(stored))
+
+
+def transpose(function: Function, wrt: Sequence[int]) -> Function:
+    """The transpose of a function that is linear in its parameters ``wrt``.
+
+    Returns:
+        A function of the other parameters and of one cotangent for each output (all of which are floating-point), whose
+        outputs are the cotangents of the parameters ``wrt``.
+    """
+    sweep = _Sweep(function, wrt, range(len(function.outputs)))
+    body = sweep.body
+    cts = sweep.cotangents()
+    for v in sweep.outputs:
+        cts.add(v, _cotangent_param(body, body.params, v))
+    grads = sweep.run(cts)
+    Residuals(sweep.root, split=False).run_whole()
+    sweep.append(cts.b.block, grads)
+    with inserting(body, at=0) as b:
+        # the derivative of a linear function does not depend on where it is taken
+        for p in sweep.inputs:
+            p.replace_by(b.full(0, p))
+            p.set_type(ArrayType(p.dtype))
+    body.params = [p for p in body.params if p not in sweep.inputs]
+    return Function(f"{function.name}_transposed", body, {"mutated": {}})
+
+
+def linearize(function: Function, wrt: Sequence[int]) -> Split:
+    """A function that runs the program, and one that takes what it keeps and tangents of the parameters ``wrt`` to
+    tangents of the floating-point outputs (``backward`` of the result, which runs forward here)."""
+    outputs = [k for k, v in enumerate(function.outputs) if is_float(v)]
+    parts = split(function, wrt, outputs)
+    given = len(parts.backward.params)
+    return Split(parts.forward, transpose(parts.backward, range(given - len(outputs), given)), parts.residuals)
 
 
 def _cotangent_param(body: Block, given: Sequence[Value], v: Value) -> Value:
@@ -126,11 +160,11 @@ class _Sweep:
         for k, v in zip(outputs, self.outputs):
             if not is_float(v):
                 raise DerivativeError(f"output {k} of {function.name} is {v.type}: it has no derivative")
-        varied = activity.varied(function, self.inputs)
-        if expand(function, varied):
+        activity = Activity(function)
+        if expand(function, activity.varied(self.inputs)):
             self.outputs = [function.outputs[k] for k in outputs]
-            varied = activity.varied(function, self.inputs)
-        self.active = varied & activity.useful(function, self.outputs)
+            activity = Activity(function)
+        self.active = activity.varied(self.inputs) & activity.useful(self.outputs)
         self.root = Region(self.body, Block())
 
     def cotangents(self) -> Cotangents:
