@@ -155,13 +155,20 @@ def normalised(index: Dim, n: Dim, axis: int) -> Dim:
         if -n <= index < n:
             return index + n if index < 0 else index
         raise IndexError(f"index {index} is out of bounds for axis {axis} with size {n}")
-    known = index >= 0 if isinstance(index, int) else dims.nonnegative(index)
-    ok = dims.lt(index, n)
-    if not known:
-        # from -n to n - 1: as unsigned numbers, index + n is less than 2 * n; two comparisons say it plainly
-        ok = dims.both(dims.ge(index, dims.sub(0, n)), ok)
-    dims.check(ok, IndexError, f"index {{0}} is out of bounds for axis {axis} with size {{1}}", index, n)
-    return index if known else wrapped(index, n)
+    text = f"index {{0}} is out of bounds for axis {axis} with size {{1}}"
+    if isinstance(index, int):
+        known = index >= 0
+        dims.check(dims.lt(index, n) if known else dims.ge(n, -index), IndexError, text, index, n)
+        return index if known else dims.add(index, n)
+    b = current().builder
+    size = b.index(n)
+    ok = b.apply(E.lt, index, size)
+    if dims.nonnegative(index):
+        b.check(ok, IndexError, (text,), (index, size))
+        return index
+    low = b.index(-n) if isinstance(n, int) else b.apply(E.neg, n)
+    b.check(b.apply(E.and_, b.apply(E.ge, index, low), ok), IndexError, (text,), (index, size))
+    return b.apply(E.select, b.apply(E.lt, index, b.index(0)), b.apply(E.add, index, size), index)
 
 
 def wrapped(index: Dim, n: Dim) -> Dim:
@@ -263,6 +270,9 @@ def is_basic(items: Sequence[Item]) -> bool:
 def getitem(x: ArrayTracer, key: Any) -> Any:
     """``x[key]``: a NumPy scalar, a view, or a new array."""
     current().at()
+    element = _element_index(x, key)
+    if element is not None:
+        return numpy_scalar(x.load_element(_in_bounds(x, element)))
     items = parse(key, len(x.shape_dims))
     if not is_basic(items):
         return advanced.getitem(x, items)
@@ -278,6 +288,10 @@ def getitem(x: ArrayTracer, key: Any) -> Any:
 def setitem(x: ArrayTracer, key: Any, value: Any) -> None:
     """``x[key] = value``."""
     current().at()
+    element = _element_index(x, key)
+    if element is not None:
+        assign(x.part(Strided((), _in_bounds(x, element), (), ())), value, True)
+        return
     items = parse(key, len(x.shape_dims))
     if not is_basic(items):
         advanced.setitem(x, items, value)
@@ -285,6 +299,26 @@ def setitem(x: ArrayTracer, key: Any, value: Any) -> None:
     lens = basic_lens(x.shape_dims, items)
     single = not lens.dims and not _has_ellipsis(key)
     assign(x.part(lens), value, single)
+
+
+def _element_index(x: ArrayTracer, key: Any) -> list[Dim] | None:
+    """The indices of a key that plainly names one element: the common case, quickly."""
+    entries = key if type(key) is tuple else (key,)
+    if len(entries) != len(x.shape_dims):
+        return None
+    index: list[Dim] = []
+    for entry in entries:
+        if type(entry) is int:
+            index.append(entry)
+        elif type(entry) is ScalarTracer and entry.selector is None and entry.value.type.dtype is INT64:
+            index.append(entry.value)
+        else:
+            return None
+    return index if index else None
+
+
+def _in_bounds(x: ArrayTracer, index: Sequence[Dim]) -> tuple[Dim, ...]:
+    return tuple(normalised(i, n, axis) for axis, (i, n) in enumerate(zip(index, x.shape_dims)))
 
 
 def _has_ellipsis(key: Any) -> bool:

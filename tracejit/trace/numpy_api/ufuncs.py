@@ -56,6 +56,10 @@ def call(
     Where ``where`` is false and there is no ``out``, the result holds whatever was in memory.
     """
     b = current().at()
+    if out is None and where is True and dtype is None and ufunc.nout == 1:
+        result = _of_one_shape(b, ufunc, inputs)
+        if result is not None:
+            return result
     if len(inputs) > ufunc.nin:
         inputs, out = inputs[: ufunc.nin], inputs[ufunc.nin :]
     signature = None if dtype is None else promotion.canonical(dtype)
@@ -87,6 +91,45 @@ def call(
         result = kernel(b, spread, dtypes[ufunc.nin :])
         finished.append(_finish(b, result, shape, mask, target, operands))
     return finished[0] if ufunc.nout == 1 else tuple(finished)
+
+
+def _of_one_shape(b: Builder, ufunc: np.ufunc, inputs: Sequence[Any]) -> Any:
+    """The common case, quickly: arrays of one shape, and numbers; None when it is not that."""
+    specs: list[Spec] = []
+    arrays: list[ArrayTracer] = []
+    has_int = False
+    for x in inputs:
+        cls = type(x)
+        if cls is ArrayTracer:
+            specs.append(x.dtype)
+            arrays.append(x)
+        elif cls is float or cls is int:
+            specs.append(cls)
+            has_int = has_int or cls is int
+        elif cls is ScalarTracer and x.selector is None:
+            spec = promotion.spec_of(x.alternatives[0])
+            specs.append(spec)
+            has_int = has_int or spec is int
+        else:
+            return None
+    if not arrays or len(inputs) != ufunc.nin:
+        return None
+    shape = arrays[0].shape_dims
+    if any(x.shape_dims != shape for x in arrays[1:]):
+        return None
+    dtypes = promotion.resolve(ufunc, specs)
+    if has_int and dtypes[0].kind in "iu":
+        return None  # a Python int that the dtype may not hold
+    values: list[Value] = []
+    for x, dtype in zip(inputs, dtypes):
+        if type(x) is ArrayTracer:
+            values.append(b.cast(x.read(), dtype))
+        elif type(x) is ScalarTracer:
+            values.append(b.fill(b.cast(x.value, dtype), shape))
+        else:
+            values.append(b.fill(b.const(x, dtype), shape))
+    result = kernel_of(ufunc)(b, values, dtypes[-1:])
+    return scalar_or_array(result, order_like(*arrays))
 
 
 def _finish(
