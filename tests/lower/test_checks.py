@@ -522,6 +522,27 @@ def test_modulo_by_a_length() -> None:
     expect(text, [3, N[:3], 7], [0, N[:0], 1])
 
 
+def remainders(text: str, *inputs: Sequence[Any]) -> int:
+    f = apply(parse(text), [checks.run, simplify.run, dce.run], inputs)
+    return sum(op.name == "mod" for op in f.walk())
+
+
+def test_remainder_of_a_neighbour_is_a_comparison() -> None:
+    """``x[(i + 1) % n]``, ``x[(i - 1) % n]``: no division."""
+    body = """
+        %j: i64 = add %i, STEP
+        %k: i64 = mod %j, %n
+        print %k {parts = (&Slot(0, "python"),)}"""
+    text = program(VECTOR, loop("%zero", "%n", "%one", body))
+    assert remainders(text.replace("STEP", "%one"), *vectors(0, 1, 5)) == 0
+    assert remainders(text.replace("STEP", "%minus"), *vectors(0, 1, 5)) == 0
+    assert remainders(text.replace("STEP", "%two"), *vectors(0, 1, 5)) == 1
+    static = text.replace("STEP", "%two").replace("mod %j, %n", "mod %j, %five").replace("%zero, %n", "%zero, %five")
+    static = static.replace("%minus: i64", "%five: i64 = const 5\n %minus: i64", 1)
+    assert remainders(static, *vectors(0, 5)) == 0
+    assert remainders(static.replace("%zero, %five", "%zero, %n"), *vectors(0, 5, 20)) == 1
+
+
 def test_small_dtypes() -> None:
     text = program(
         "%k: u8, %table: f64[256]",

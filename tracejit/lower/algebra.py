@@ -139,6 +139,8 @@ def _sub(s: Rewriter, op: Op) -> Value | None:
         difference = made_by(b, "sub")
         if difference is not None and difference.operands[0] is a:
             return difference.operands[1]
+        if a.dtype.kind == "i" and splat(a) == 0:
+            return s.apply(e.neg, b)
     elif a.dtype.kind == "f" and same(c, 0.0):
         return a
     negative = made_by(b, "neg")

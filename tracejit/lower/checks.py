@@ -14,6 +14,7 @@ from tracejit.lower.ranges import Ranges
 from tracejit.lower.rewriter import drop, replace
 from tracejit.ops import elementwise as e
 from tracejit.ops import structural
+from tracejit.ops.primitive import Primitive
 
 _COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "add_overflows", "sub_overflows", "mul_overflows"})
 
@@ -50,6 +51,8 @@ class _Checks:
                     continue
             elif op.name in ("minimum", "maximum", "abs", "mod") and is_int(op.operands[0]):
                 same = self.operand(op, at)
+                if same is None and op.name == "mod":
+                    same = self.wrapped_once(op, at, kept)
                 if same is not None:
                     replace(op.result, same)
                     self.gone.append(op)
@@ -97,6 +100,29 @@ class _Checks:
             return a if op.name == "minimum" else b
         if self.ranges.at_most(b, a, 0, at):
             return b if op.name == "minimum" else a
+        return None
+
+
+    def wrapped_once(self, op: Op, at: int, kept: list[Op]) -> Value | None:
+        """The remainder of a number that is at most one turn off, as an index one beside another is: by a comparison."""
+        a, b = op.operands
+        low, high = self.ranges.interval(a, at)
+        least, most = self.ranges.interval(b, at)
+        if least < 1:
+            return None
+
+        def emit(primitive: Primitive, *operands: Value) -> Value:
+            assert primitive.infer is not None
+            new = Op(primitive, operands, primitive.infer([v.type for v in operands], {}), None, (), op.loc)
+            kept.append(new)
+            return new.result
+
+        zero = Op(structural.const, (), (a.type,), {"value": 0}, (), op.loc)
+        if low >= 0 and (high < 2 * least or self.ranges.at_most(a, b, 0, at)):
+            return emit(e.select, emit(e.ge, a, b), emit(e.sub, a, b), a)
+        if low >= -least and (high < least or self.ranges.at_most(a, b, -1, at)):
+            kept.append(zero)
+            return emit(e.select, emit(e.lt, a, zero.result), emit(e.add, a, b), a)
         return None
 
 
