@@ -104,10 +104,10 @@ class _Checks:
 
 
     def wrapped_once(self, op: Op, at: int, kept: list[Op]) -> Value | None:
-        """The remainder of a number that is at most one turn off, as an index one beside another is: by a comparison."""
+        """The remainder of a number that is at most one turn off (a neighbouring index), by a comparison."""
         a, b = op.operands
         low, high = self.ranges.interval(a, at)
-        least, most = self.ranges.interval(b, at)
+        least = self.ranges.interval(b, at)[0]
         if least < 1:
             return None
 
