@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -67,9 +67,9 @@ class Generator:
         i, j, k = (r.choice(VECTORS) for _ in range(3))
         s, t = (r.choice(SCALARS) for _ in range(2))
         index = state[INDEX_AT]
-        kinds = ["vector", "vector", "scalar", "scalar", "store", "store", "accumulate", "slice", "moving", "swap", "alias",
-                 "reduce", "product", "row", "row store", "gather", "scatter", "guard", "condition", "index", "shrink",
-                 "ragged", "new"]  # fmt: skip
+        kinds = ["vector", "vector", "scalar", "scalar", "store", "store", "accumulate", "slice", "moving", "swap",
+                 "alias", "reduce", "product", "row", "row store", "gather", "scatter", "guard", "condition", "index",
+                 "shrink", "ragged", "new"]  # fmt: skip
         if depth < self.depth:
             kinds += ["if", "if", "if", "for", "for", "for", "triangle", "while", "while", "halving"]
         match r.choice(kinds):
@@ -227,5 +227,3 @@ def settle(results: Sequence[Value]) -> State:
     results[RAGGED].set_type(ArrayType(FLOAT64, (results[LENGTH],)))
     return list(results)
 
-
-Build = Callable[[Builder], Sequence[Value]]
