@@ -6,6 +6,14 @@ from tracejit.codegen.lanes import Lanes
 from tracejit.codegen.scalars import BOOL, F32, F64, I64, Scalar
 
 
+_MIN, _MAX = -(2**63), 2**63 - 1
+
+
+def _wrapped(x: int) -> int:
+    """``x`` modulo 2**64 as a signed number."""
+    return (x - _MIN) % 2**64 + _MIN
+
+
 def negative(e: Lanes, s: Scalar, a: str) -> str:
     return e.op("sub", s.llvm, e.num(s, 0), a)
 
@@ -198,6 +206,41 @@ def with_overflow(e: Lanes, name: str, a: str, b: str) -> tuple[str, str]:
     f.line(f"{value} = extractvalue {{ {t}, {bit} }} {both}, 0")
     f.line(f"{wrapped} = extractvalue {{ {t}, {bit} }} {both}, 1")
     return value, wrapped
+
+
+def overflows(e: Lanes, name: str, a: str, b: str) -> str:
+    """Whether ``name`` ("add", "sub", "mul") of two int64 leaves 64 bits.
+
+    With a constant it is a comparison beside the operation: that keeps the operation itself cheap (a product with a
+    small constant is one address computation, one that also gives the overflow flag is a multiplication).
+    """
+    if e.known(b) is not None:
+        return _outside(e, a, *_allowed(name, int(e.known(b))))
+    if e.known(a) is not None:
+        c = int(e.known(a))
+        low, high = (c - _MAX, c - _MIN) if name == "sub" else _allowed(name, c)
+        return _outside(e, b, low, high)
+    return with_overflow(e, name, a, b)[1]
+
+
+def _allowed(name: str, c: int) -> tuple[int, int]:
+    """The least and the greatest ``x`` for which ``x + c``, ``x - c`` or ``x * c`` has 64 bits."""
+    if name == "mul":
+        if c == 0:
+            return _MIN, _MAX
+        return (-(-_MIN // c), _MAX // c) if c > 0 else (-(_MAX // -c), _MIN // c)
+    c = -c if name == "sub" else c
+    return _MIN - c, _MAX - c
+
+
+def _outside(e: Lanes, x: str, low: int, high: int) -> str:
+    low, high = max(low, _MIN), min(high, _MAX)
+    s = I64
+    if low == _MIN:
+        return e.num(BOOL, False) if high == _MAX else e.op("icmp sgt", "i64", x, e.num(s, high))
+    if high == _MAX:
+        return e.op("icmp slt", "i64", x, e.num(s, low))
+    return e.op("icmp ugt", "i64", e.op("sub", "i64", x, e.num(s, low)), e.num(s, _wrapped(high - low)))
 
 
 def shift_left_overflows(e: Lanes, s: Scalar, a: str, b: str) -> str:
