@@ -64,7 +64,7 @@ COMPOUND = {
     ],
     "F": [
         "<F> + 0", "<F> + <F.>", "<F> - <F.>", "<F> * <F.>", "<F> + <any>", "<any> * <F>", "<any> - <F>",
-        "<F!>.copy()", "-<F>", "np.abs(<F>)", "<F>[::-1]", "<F> / 2", "<F> / <F.>", "<F> // 0.75", "<F> % 1.5",
+        "<F!>.copy()", "-<F>", "np.abs(<F>)", "<F>[::-1] * 1", "<F> / 2", "<F> / <F.>", "<F> // 0.75", "<F> % 1.5",
         "np.sqrt(np.abs(<F>))", "np.where(<F> > <any>, <F.>, <F.>)", "np.zeros_like(<F.>)",
         "np.full(len(<F.>), <float.>)", "np.maximum(<F>, 0.25)", "np.array([v * 2 for v in <F.>])",
         "np.concatenate([<F>[1:], <F.>[:1]])", "np.where(<F> == 0, 1.0, <F.>)",
@@ -76,8 +76,8 @@ COMPOUND = {
     ],
     "S": ["<S> * 2", "<S> + <S.>", "<S> - <float.>", "<S!>.copy()", "<S> / 4", "np.abs(<S>)", "<S> * <int.>"],
     "M": [
-        "<M> + 0", "<M> * <any>", "<M> - 1", "<M>[::-1]", "np.zeros_like(<M.>)", "<M> - <M.>.sum(axis=0)",
-        "<M> * <M.>[:, :1]", "np.stack([<M.>[1], <M.>[0]])", "<M> + <M.>[0]", "<M>[:, ::-1]",
+        "<M> + 0", "<M> * <any>", "<M> - 1", "<M>[::-1] * 1", "np.zeros_like(<M.>)", "<M> - <M.>.sum(axis=0)",
+        "<M> * <M.>[:, :1]", "np.stack([<M.>[1], <M.>[0]])", "<M> + <M.>[0]", "<M>[:, ::-1] + 0",
     ],
     "V": ["<F!>[<slice>]", "<F!>[<F!> > <any>]", "<F!>[1:] - <F!>[:-1]", "<V> * 2", "<V>[::2]", "<F!>[<int> % 4:]"],
     "cond": [
@@ -106,6 +106,13 @@ OTHER = {
     "bound": ["0", "2", "5", "<int.> % 4", "-2", "len(<F!>)"],
 }
 
+VIEWS = {
+    "F": ["<F!>[::-1]"],
+    "I": [],
+    "S": [],
+    "M": ["<M!>[::-1]", "<M!>[:, ::-1]"],
+    "V": ["<F!>[<slice>]", "<V!>[::2]"],
+}
 CONSTANTS = {
     "int": "2", "float": "1.5", "bool": "True", "d": "np.float64(1.5)", "l": "np.int64(4)", "F": "np.ones(3)",
     "counter": "1", "I": "np.arange(3)", "S": "np.ones(3, np.float32)", "M": "np.ones((2, 3))", "V": "np.arange(4.0)",
@@ -177,8 +184,8 @@ class Expressions:
 
     def expression(self, kind: str, depth: int = 2, result: bool = False) -> str:
         """An expression of a type; ints stay small, and a result is often a variable itself."""
-        if result and kind in "FISMV" and self.variables(kind) and self.flip():
-            return self.variable(kind)
+        if result and kind in VIEWS and self.variables(kind) and self.flip():
+            return self.fill(self.pick([f"<{kind}!>", f"<{kind}!>", *VIEWS[kind]]))
         text = self.expand(kind, depth)
         if kind == "int" and re.search(r"[-+*]", text):
             return f"({text}) % 1009"
