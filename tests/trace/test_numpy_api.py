@@ -209,6 +209,9 @@ def test_options_of_reductions():
     x = arr(2, 3)
     agree(lambda x: (x.sum(dtype="f4"), np.sum(x, initial=10), np.max(x, initial=100), np.max(x[:0], initial=-1.0)), x)
     agree(lambda x, y: np.sum(x, axis=0, out=y), x, arr(3))
+    i = arr(2, 3, dtype="i4")
+    agree(lambda x: (np.max(x, initial=2.5), np.sum(x, initial=2.5), np.min(x, axis=0, initial=1)), i)
+    agree(lambda x, v: (np.max(x[:0], initial=v), np.max(x, axis=0, initial=v), np.sum(x, initial=v)), x, -1.0)
     agree(lambda x, m: (np.sum(x, where=m), np.mean(x, where=m), np.any(x > 2, where=m)), x, x % 2 == 0)
     agree(
         lambda x: (np.std(x, ddof=1), np.var(x, axis=0, ddof=1), np.count_nonzero(x > 2), np.count_nonzero(x, axis=0)),

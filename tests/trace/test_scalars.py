@@ -144,7 +144,8 @@ def test_numpy_constructors(cls):
 
 UNARY_MATH = [
     math.sqrt, math.exp, math.expm1, math.log, math.log2, math.log10, math.log1p, math.sin, math.cos, math.tan,
-    math.asin, math.acos, math.atan, math.sinh, math.cosh, math.tanh, math.cbrt, math.fabs, math.exp2, math.degrees, math.radians,
+    math.asin, math.acos,
+    math.atan, math.sinh, math.cosh, math.tanh, math.cbrt, math.fabs, math.exp2, math.degrees, math.radians,
     math.isnan, math.isinf, math.isfinite, math.floor, math.ceil, math.trunc, math.modf,
 ]  # fmt: skip
 
@@ -234,6 +235,9 @@ def test_attributes_of_python_numbers():
         assert_same(lambda x: x.bit_length(), a)
     for name in ("dtype", "foo", "bit_length"):
         assert outcome(traced, lambda x: getattr(x, name), 1.5)[:2] == ("error", AttributeError)
+    for name in ("value", "kind", "origin"):  # a tracer has them, a number does not
+        assert outcome(traced, lambda x: conversions.attribute(x, name), 1.5)[1] is AttributeError
+        assert outcome(traced, lambda x: conversions.attribute(x, name), np.ones(2))[1] is AttributeError
     assert outcome(traced, lambda x: x.dtype, 1.5)[2] == "'float' object has no attribute 'dtype'"
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tracejit.errors import CaptureError
+from tracejit.errors import CaptureError, UnsupportedError
 from tracejit.ir.core import Block, Value
 from tracejit.ir.types import INT64, Dim
 from tracejit.ops import control
@@ -56,7 +56,7 @@ class ArrayTracer(Tracer):
         scope: Of a root: the innermost loop being recorded in which its contents have been looked at.
     """
 
-    __slots__ = ("_cache", "_doubts", "_order", "_value", "dtype", "input_index", "lenses", "root", "scope", "serial",
+    __slots__ = ("_cache", "_doubts", "_dtype", "_order", "_value", "input_index", "lenses", "root", "scope", "serial",
                  "shape_dims", "writeable")  # fmt: skip
     __array_priority__ = 1000.0
 
@@ -72,7 +72,7 @@ class ArrayTracer(Tracer):
         self.serial = next(_serials)
         self.scope = self.context.scope
         self.origin = origin
-        self.dtype = dtype
+        self._dtype = dtype
         self.shape_dims = shape
         self.root: ArrayTracer = self
         self.lenses: Lenses = ()
@@ -212,10 +212,22 @@ class ArrayTracer(Tracer):
                     hint="make the copy explicit: x.copy().reshape(...)",
                 )
 
-    # --- shape
+    # --- dtype and shape
+    @property
+    def dtype(self) -> DType:
+        return self._dtype
+
+    @dtype.setter
+    def dtype(self, value: Any) -> None:
+        raise UnsupportedError("assigning the dtype of an array is not supported", hint="x.astype(dtype)")
+
     @property
     def shape(self) -> tuple[Any, ...]:
         return tuple(map(from_dim, self.shape_dims))
+
+    @shape.setter
+    def shape(self, value: Any) -> None:
+        raise UnsupportedError("assigning the shape of an array is not supported", hint="y = x.reshape(shape)")
 
     @property
     def ndim(self) -> int:

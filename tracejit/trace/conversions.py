@@ -26,6 +26,7 @@ from tracejit.trace.scalars import (
     python_scalar,
     type_name,
     type_name_of,
+    type_of,
 )
 from tracejit.trace.tracer import PY_BOOL, PY_INT, Tracer
 
@@ -91,6 +92,21 @@ def only_scalar(x: ArrayTracer) -> ScalarTracer:
     if x.ndim:
         dims.check(dims.eq(x.size_dim, 1), TypeError, "only length-1 arrays can be converted to Python scalars")
     return numpy_scalar(x.load_element((0,) * x.ndim))
+
+
+def attribute(x: Tracer, name: str) -> Any:
+    """``x.name`` as the program sees it: what the object that ``x`` stands for has, and nothing of the tracer's own."""
+    if isinstance(x, ArrayTracer):
+        classes: tuple[type, ...] = (np.ndarray,)
+    elif isinstance(x, ScalarTracer):
+        classes = tuple(map(type_of, x.alternatives))
+    else:
+        return getattr(x, name)
+    for cls in classes:
+        if not hasattr(cls, name):
+            text = cls.__name__ if cls.__module__ == "builtins" else f"numpy.{cls.__name__}"
+            raise AttributeError(f"'{text}' object has no attribute '{name}'")
+    return getattr(x, name)
 
 
 def to_bool(x: ScalarTracer) -> ScalarTracer:

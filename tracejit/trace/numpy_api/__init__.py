@@ -11,9 +11,10 @@ import numpy as np
 from tracejit.errors import UnsupportedError
 from tracejit.trace.numpy_api import table
 
-_MODULES = """
-builtins choosing constructors creation joining mathlib methods printing products reductions shaping ufunc_methods ufuncs
-"""
+_MODULES = (
+    "builtins choosing constructors creation joining mathlib methods printing products reductions shaping "
+    "ufunc_methods ufuncs"
+)
 _table: dict[Any, Callable[..., Any]] = {}
 
 

@@ -88,7 +88,7 @@ def complex_(real: Any = 0, imag: Any = None) -> Any:
 
 
 def _is_real(x: Any) -> bool:
-    return as_tracer(x).value.dtype.kind != "c"
+    return bool(as_tracer(x).value.dtype.kind != "c")
 
 
 # --- types ----------------------------------------------------------------------------------------

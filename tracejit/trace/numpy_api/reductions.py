@@ -8,18 +8,19 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tracejit.errors import UnsupportedError
-from tracejit.ir.core import Value
-from tracejit.ir.types import BOOL, FLOAT32, FLOAT64, INT64, UINT64, Dim
+from tracejit.ir.core import Block, Value
+from tracejit.ir.types import BOOL, FLOAT32, FLOAT64, INT64, UINT64, ArrayType, Dim
+from tracejit.ops import control, reduction
 from tracejit.ops import elementwise as E
-from tracejit.ops import reduction
 from tracejit.ops.builder import Builder
 from tracejit.ops.primitive import Primitive
-from tracejit.trace import broadcast, dims, promotion
+from tracejit.trace import assignment, broadcast, dims, promotion
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.lenses import Dims
 from tracejit.trace.numpy_api.arguments import as_array, axes_of, axis_of, scalar_or_array
 from tracejit.trace.numpy_api.table import implements, method
+from tracejit.trace.scalars import numpy_scalar
 
 DType: TypeAlias = "np.dtype[Any]"
 FLOAT16 = np.dtype(np.float16)
@@ -77,7 +78,12 @@ def _accumulation(x: DType, dtype: Any) -> DType:
 
 
 def _with_initial(initial: Any, ufunc: np.ufunc, result: Any) -> Any:
-    return result if initial is _UNSET or initial is None else ufunc(result, initial)
+    if initial is _UNSET or initial is None:
+        return result
+    # NumPy starts with it, in the dtype of the result
+    dtype = result.dtype if isinstance(result, ArrayTracer) else result.value.dtype
+    start = numpy_scalar(assignment.contents(initial, dtype))
+    return ufunc(result, start, out=result) if isinstance(result, ArrayTracer) else ufunc(result, start)
 
 
 @method("sum")
@@ -133,13 +139,28 @@ def _extreme(
     if initial is _UNSET:
         text = f"zero-size array to reduction operation {ufunc.__name__} which has no identity"
         _check_not_empty(value.type.shape, axes, text)
-    elif any(d == 0 for k, d in enumerate(value.type.shape) if k in axes):
-        shape = tuple(d for k, d in enumerate(value.type.shape) if k not in axes)
-        start = as_array(initial).read()
-        return returned(b, b.fill(b.cast(start, value.dtype), shape), value.type.shape, axes, keepdims, out)
     if value.dtype == BOOL:
         primitive = reduction.reduce_all if primitive is reduction.reduce_min else reduction.reduce_any
+    some = dims.gt(_count(value.type.shape, axes), 0)
+    if initial is not _UNSET and some is not True:
+        start = assignment.contents(initial, value.dtype)
+        result = _if_any(primitive, value, axes, dims.predicate(some), start)
+        result = returned(b, result, value.type.shape, axes, keepdims, out)
+        return _with_initial(initial, ufunc, result)
     return _with_initial(initial, ufunc, reduced(primitive, value, axis, keepdims, out))
+
+
+def _if_any(primitive: Primitive, x: Value, axes: Sequence[int], some: Value, otherwise: Value) -> Value:
+    """A reduction without a neutral element, or ``otherwise`` everywhere if there is nothing to reduce."""
+    context = current()
+    b = context.builder
+    shape = tuple(d for k, d in enumerate(x.type.shape) if k not in axes)
+    present, absent = Block(), Block()
+    with context.region(present):
+        b.yield_(b.reduce(primitive, x, axes))
+    with context.region(absent):
+        b.yield_(b.fill(otherwise, shape))
+    return b.emit(control.if_, (some,), (ArrayType(x.dtype, shape),), None, (present, absent))[0]
 
 
 @method("min")
