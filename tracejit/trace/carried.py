@@ -121,16 +121,17 @@ class Rebound(Template):
     def identity(self, x: ArrayTracer) -> Value:
         """Which array ``x`` is, as a value."""
         b = current().builder
+        place = self.place(x)
         head = heads().get(x)
-        if head is not None:
+        if head is not None and place == len(self.entries):
             return head.translated(self)
-        if isinstance(x, ChoiceTracer):
+        if isinstance(x, ChoiceTracer) and place == len(self.entries):
             result = self.identity(x.candidates[-1])
             for k in range(len(x.candidates) - 2, -1, -1):
                 is_k = b.apply(E.eq, x.selector, b.const(k, INT64))
                 result = b.apply(E.select, is_k, self.identity(x.candidates[k]), result)
             return result
-        return b.const(self.place(x), INT64)
+        return b.const(place, INT64)
 
     def _contents(self, x: ArrayTracer) -> Value:
         if self.mode != "choice":
@@ -274,7 +275,7 @@ def heads() -> ById[_Head]:
 
 def _made_inside(t: Rebound, x: ArrayTracer) -> ArrayTracer | None:
     """The part of ``x`` that is no entry: an array made in the loop."""
-    if isinstance(x, ChoiceTracer):
+    if isinstance(x, ChoiceTracer) and t.place(x) == len(t.entries):
         parts = [m for c in x.candidates if (m := _made_inside(t, c)) is not None]
         if len(parts) < 2:
             return parts[0] if parts else None

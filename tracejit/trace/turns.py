@@ -83,7 +83,7 @@ class LoopPolicy(Policy):
             if known is not None:
                 return known
         for part in _flat(x):
-            head = heads().get(part)
+            head = heads().get(part) if self.exports.is_inside(part) else None
             more = head.template.entries if head is not None else () if self.exports.is_inside(part) else (part,)
             entries += [e for e in more if all(e is not k for k in entries)]
             if head is None and part.lenses and not self.exports.is_inside(part) and self._has_inner_numbers(part):
@@ -252,7 +252,7 @@ class Turn:
         written = self.body.arrays
         entry_roots = [r for e in entries for r in _roots(e)]
         swaps = _is_permutation(group, entries)
-        if all(slot.start not in heads() for slot in group):  # the names still stood for the arrays from before the loop
+        if not any(self._is_new(slot.start) for slot in group):  # the names still stood for the arrays from before the loop
             return "read" if not any(r in written for r in entry_roots) else "swap" if swaps else "choice"
         mode: Mode = max((slot.template.mode for slot in group), key=("read", "swap", "choice").index)
         if mode == "read":
@@ -265,6 +265,10 @@ class Turn:
                 mode = "choice"
         return mode
 
+    def _is_new(self, box: Any) -> bool:
+        """Whether a box was made for this turn, or in it."""
+        return isinstance(box, ArrayTracer) and box.serial > self.since
+
     def _check_shared(self, slots: dict[int, _Slot]) -> None:
         """Two names for one array made in the loop are two arrays to the next turn: none of them may be written."""
         seen: ById[_Slot] = ById()
@@ -272,9 +276,9 @@ class Turn:
             for part in _flat(slot.out) if isinstance(slot.out, ArrayTracer) else ():
                 root = part.root
                 other = seen.setdefault(root, slot)
-                if other is slot or not (root.serial > self.since or root in heads()):
+                if other is slot or not self._is_new(root):
                     continue
-                if any(r in self.body.arrays for s in (slot, other) if s.start in heads() for r in _roots(s.start)):
+                if any(r in self.body.arrays for s in (slot, other) if self._is_new(s.start) for r in _roots(s.start)):
                     raise CaptureError(
                         "two names are the same array after a turn of a loop, and it is written to in the next turn",
                         hint="copy it: b = a.copy()",
