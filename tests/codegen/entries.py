@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.codegen.cpu import compile_module
-from tracejit.codegen.entry import SYMBOLS, emit_entry
+from tracejit.codegen.entry import emit_entry, link
 from tracejit.codegen.entry_arguments import parameters_of
 from tracejit.codegen.llvm import Target, emit_kernel
 from tracejit.ir.core import Value
@@ -77,7 +76,7 @@ def entry(
         slow_offset=SLOW_OFFSET,
         **options,
     )
-    code = compile_module(made.text, symbols=SYMBOLS, imports=made.imports)
+    code = link(made, kernel, {})
     result: Any = NATIVE.type()
     result.keep = (code, made, then)
     result.slow = lambda *args, **kwargs: Slow(args, kwargs)

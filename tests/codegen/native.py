@@ -4,12 +4,13 @@ kernel's parameters. And writing such functions in few lines."""
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tracejit.codegen import cpu
+from tracejit.codegen import cpu, runtime_ir, support
 from tracejit.codegen.llvm import KernelText, Target, emit_kernel, parameters
 from tracejit.codegen.scalars import SCALARS
 from tracejit.ir.core import Block, Function, Value
@@ -50,6 +51,18 @@ def _driver(function: Function, kernel: KernelText) -> str:
     )
 
 
+def _merge(*texts: str) -> str:
+    """One module out of several: what several declare is declared once, or not at all if one defines it."""
+    known = {name for text in texts for name in re.findall(r"^define [^@]*@([\w.$]+)\(", text, re.MULTILINE)}
+    lines = []
+    for line in "\n".join(texts).splitlines():
+        declared = re.match(r"declare [^@]*@([\w.$]+)\(", line)
+        if declared is None or declared[1] not in known:
+            lines.append(line)
+            known.update(declared.groups() if declared else ())
+    return "\n".join(lines)
+
+
 class Native:
     """A compiled loop-level function: called like `interpret`."""
 
@@ -66,11 +79,16 @@ class Native:
     ) -> None:
         self.function = function
         self.kernel = emit_kernel(function, target=target or Target.host())
-        self.text = rewrite(self.kernel.text) + _driver(function, self.kernel)
+        # the allocator is a module of its own, but what a test rewrites may be it
+        own_allocator = rewrite is not str
+        text = _merge(self.kernel.text, runtime_ir.allocator()) if own_allocator else self.kernel.text
+        self.text = rewrite(text) + _driver(function, self.kernel)
         self._poll = POLL(lambda context: int(poll()))
         self._python = PYTHON(lambda context, number, payload: python(number, payload))
         given = {"tj_poll": self._poll, "tj_python": self._python}
         addresses = {n: ctypes.cast(f, ctypes.c_void_p).value or 0 for n, f in given.items() if n in self.kernel.needs}
+        if not own_allocator:
+            addresses |= {n: support.addresses()[n] for n in self.kernel.needs & runtime_ir.ALLOCATOR.keys()}
         self.code = cpu.compile_module(
             self.text,
             symbols=["driver"],

@@ -135,6 +135,8 @@ class Kernel:
         key = self._wrapping_key(name, op)
         if key not in self._wrapping or op.operands[0].dtype != INT64:
             return None
+        if any(self.lanes.known(x) is not None for x in self.operands(op.operands)):
+            return None  # see integers.overflows
         entry = self._wrapping[key]
         if entry is None or entry[1] is None or not entry[1].contains(op.block):
             a, b = self.operands(op.operands)
@@ -429,7 +431,8 @@ class Kernel:
         for k in range(len(results.operands)):
             memory.write_slot(self, "%results", k, results, k)
         if self._live is not None:
-            f.line(f"call void @tj.forget(ptr {self._live})")
+            forget = runtime_ir.need(self.module, "tj_forget")
+            f.line(f"call void {forget}(ptr {self._live})")
         f.line("ret i32 0")
         f.lines += self._cold
         if not self.failures:
@@ -438,7 +441,8 @@ class Kernel:
         edges = ", ".join(f"[ {code}, %{label} ]" for code, label in self.failures)
         f.line(f"%code = phi i32 {edges}")
         if self._live is not None:
-            f.line(f"call void @tj.release(ptr {self._live})")
+            release = runtime_ir.need(self.module, "tj_release")
+            f.line(f"call void {release}(ptr {self._live})")
         f.line("ret i32 %code")
 
 

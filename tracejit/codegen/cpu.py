@@ -1,7 +1,7 @@
 """Machine code for the host CPU: text LLVM IR in, callable addresses out.
 
 The way through this file is `compile_module`: parse and verify the text, optimise it with one of two pipelines,
-emit a relocatable object (`emit_object`), and link the object into the process (`link_object`). The two halves are
+emit a relocatable object (`emit_object`), and link the object into the process (`link_objects`). The two halves are
 separate because an object does not depend on addresses of this process: everything outside the module is an imported
 symbol, so an object can be kept on disk and linked again by a later process.
 
@@ -28,16 +28,18 @@ __all__ = [
     "CompiledCode",
     "Optimize",
     "compile_module",
+    "compile_modules",
     "emit_object",
     "host_features",
-    "link_object",
+    "link_objects",
     "optimized_text",
     "vector_bits",
 ]
 
-Optimize = Literal["light", "full"]
-"""The middle-end pipeline. `light`: inline what is marked `alwaysinline`, then local simplification; meant for IR that
-already has explicit vectors and the loop structure it wants. `full`: LLVM's O3 with its loop and SLP vectorisers."""
+Optimize = Literal["none", "light", "full"]
+"""How hard to work on a module. `none`: translate it as it is, in a third of the time; for straight-line code that runs
+once per call. `light`: inline what is marked `alwaysinline`, then local simplification; meant for IR that already has
+explicit vectors and the loop structure it wants. `full`: LLVM's O3 with its loop and SLP vectorisers."""
 
 _library_numbers = itertools.count()
 
@@ -92,29 +94,33 @@ class CompiledCode:
 
     Attributes:
         address: the address of each exported symbol.
-        object_image: the relocatable object, the same bytes that `link_object` takes.
+        object_images: the relocatable objects, the same bytes that `link_objects` takes.
     """
 
     address: Mapping[str, int]
-    object_image: bytes
-    _source: tuple[str, Optimize] | None
+    object_images: tuple[bytes, ...]
+    _sources: tuple[tuple[str, Optimize], ...]
     _tracker: Any
 
     @property
     def llvm(self) -> str:
-        """The optimised LLVM IR (computed again on each use: it is for people to look at)."""
-        return optimized_text(*self._text())
+        """The optimised LLVM IR of all modules (computed again on each use: it is for people to look at)."""
+        return "\n".join(optimized_text(*source) for source in self._texts())
 
     @property
     def asm(self) -> str:
-        """The assembly (computed again on each use)."""
-        with _llvm_lock(), _host().optimized(*self._text()) as module:
-            return str(_host().machine.emit_assembly(module))
+        """The assembly of all modules (computed again on each use)."""
+        with _llvm_lock():
+            parts = []
+            for text, optimize in self._texts():
+                with _host().optimized(text, optimize) as module:
+                    parts.append(str(_host().machine_for(optimize).emit_assembly(module)))
+        return "\n".join(parts)
 
-    def _text(self) -> tuple[str, Optimize]:
-        if self._source is None:
-            raise CodegenError("this code was linked from an object: its LLVM IR is not available")
-        return self._source
+    def _texts(self) -> tuple[tuple[str, Optimize], ...]:
+        if not self._sources:
+            raise CodegenError("this code was linked from objects: its LLVM IR is not available")
+        return self._sources
 
 
 @functools.cache
@@ -156,20 +162,44 @@ def compile_module(
     Raises:
         CodegenError: the text does not parse or verify, or a symbol is missing.
     """
-    with _llvm_lock(), _host().optimized(text, optimize) as module:
+    return compile_modules([(text, optimize)], symbols=symbols, imports=imports)
+
+
+def compile_modules(
+    modules: Sequence[tuple[str, Optimize]], *, symbols: Sequence[str], imports: Mapping[str, int] | None = None
+) -> CompiledCode:
+    """Compile several modules, each with its own pipeline, and link them together.
+
+    Args:
+        modules: texts and pipelines, see `compile_module`. One may declare what another defines.
+        symbols: the functions and globals whose addresses are wanted.
+        imports: addresses of the external symbols that no module defines.
+
+    Raises:
+        CodegenError: a text does not parse or verify, or a symbol is missing.
+    """
+    declared: set[str] = set()
+    defined: set[str] = set()
+    images = []
+    with _llvm_lock():
+        for text, optimize in modules:
+            with _host().optimized(text, optimize) as module:
+                images.append(bytes(_host().machine_for(optimize).emit_object(module)))
+                for f in module.functions:
+                    (declared if f.is_declaration else defined).add(f.name)
         try:
-            code = link_object(_host().machine.emit_object(module), symbols=symbols, imports=imports)
+            code = link_objects(images, symbols=symbols, imports=imports)
         except CodegenError as error:
-            declared = {f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")}
-            unbound = sorted(declared - set(imports or {}))
-            raise CodegenError(f"{error} (declared, not imported: {', '.join(unbound) or 'nothing'})", text) from error
-    return dataclasses.replace(code, _source=(text, optimize))
+            missing = sorted(n for n in declared - defined - set(imports or {}) if not n.startswith("llvm."))
+            text = f"{error} (declared, not imported: {', '.join(missing) or 'nothing'})"
+            raise CodegenError(text, "\n".join(t for t, _ in modules)) from error
+    return dataclasses.replace(code, _sources=tuple(modules))
 
 
 def emit_object(text: str, optimize: Optimize = "light") -> bytes:
     """Compile one module to a relocatable object for the host, not linked. Raises `CodegenError`."""
     with _llvm_lock(), _host().optimized(text, optimize) as module:
-        return bytes(_host().machine.emit_object(module))
+        return bytes(_host().machine_for(optimize).emit_object(module))
 
 
 def optimized_text(text: str, optimize: Optimize = "light") -> str:
@@ -178,11 +208,15 @@ def optimized_text(text: str, optimize: Optimize = "light") -> str:
         return str(module)
 
 
-def link_object(image: bytes, *, symbols: Sequence[str], imports: Mapping[str, int] | None = None) -> CompiledCode:
-    """Link an object from `emit_object` into the process. Raises `CodegenError` when a symbol is missing."""
+def link_objects(
+    images: Sequence[bytes], *, symbols: Sequence[str], imports: Mapping[str, int] | None = None
+) -> CompiledCode:
+    """Link objects from `emit_object` into the process. Raises `CodegenError` when a symbol is missing."""
     with _llvm_lock():
         host = _host()
-        builder = host.binding.JITLibraryBuilder().add_object_img(image).add_current_process()
+        builder = host.binding.JITLibraryBuilder().add_current_process()
+        for image in images:
+            builder.add_object_img(image)
         for name, address in (imports or {}).items():
             builder.import_symbol(name, address)
         for name in symbols:
@@ -191,7 +225,7 @@ def link_object(image: bytes, *, symbols: Sequence[str], imports: Mapping[str, i
             tracker = builder.link(host.jit, f"tracejit.{next(_library_numbers)}")
         except RuntimeError as error:
             raise CodegenError(f"linking failed: {error}") from error
-    return CompiledCode({name: tracker[name] for name in symbols}, image, None, tracker)
+    return CompiledCode({name: tracker[name] for name in symbols}, tuple(images), (), tracker)
 
 
 @functools.cache
@@ -212,13 +246,18 @@ class _Host:
         # Small position-independent code reaches constants relative to the program counter, where the large model
         # (LLVM's default for a JIT) spends a 10-byte move and a register on each; JITLink makes the stubs that far
         # symbols need.
-        self.machine: llvm.TargetMachine = binding.Target.from_default_triple().create_target_machine(
-            cpu=cpu, features=features, opt=2, reloc="pic", codemodel="small", jit=True
-        )
+        target = binding.Target.from_default_triple()
+        options: dict[str, Any] = {"cpu": cpu, "features": features, "reloc": "pic", "codemodel": "small", "jit": True}
+        self.machine: llvm.TargetMachine = target.create_target_machine(opt=2, **options)
+        self.quick_machine: llvm.TargetMachine = target.create_target_machine(opt=0, **options)
         self.jit = binding.create_lljit_compiler(self.machine, use_jit_link=True, suppress_errors=True)
         self.layout = str(self.machine.target_data)
         self.triple = self.machine.triple
         self.light = self._light_pipeline()
+
+    def machine_for(self, optimize: Optimize) -> llvm.TargetMachine:
+        """The code generator that goes with a pipeline."""
+        return self.quick_machine if optimize == "none" else self.machine
 
     def _light_pipeline(self) -> tuple[Any, Any]:
         options = self.binding.create_pipeline_tuning_options(2)

@@ -3,8 +3,7 @@
 ``ptr @entry(ptr self, ptr args, i64 nargsf, ptr kwnames)`` is a vectorcall function. It binds the call's arguments,
 checks guards and inputs, runs the kernel, and builds the result; each of these is a module of its own beside this
 one. A call that does not fit goes to the entry point that the variable ``@next`` holds, or, when that is null, to
-the Python object in the
-``slow`` field of ``self``.
+the Python object in the ``slow`` field of ``self``.
 
 The frame holds everything (results, payloads, owned references), so the function may run in several threads and call
 itself through a callback.
@@ -12,18 +11,18 @@ itself through a callback.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from tracejit.codegen import capi
+from tracejit.codegen import capi, cpu, support
 from tracejit.codegen.entry_arguments import ABORT, MISMATCH, Binder, Navigator, Parameters
 from tracejit.codegen.entry_inputs import Inputs
 from tracejit.codegen.entry_results import FAILED, SLOT, Results, walk
 from tracejit.codegen.entry_text import PROFILE_METADATA, Writer
 from tracejit.codegen.llvm import KernelText, parameters
 from tracejit.codegen.memory import OUT_OF_MEMORY
-from tracejit.codegen.writer import POLL, PYTHON
+from tracejit.codegen.writer import PYTHON
 from tracejit.ir.interface import ArrayInput, OutSource, Program
 from tracejit.lower.loops import Lowered
 
@@ -33,11 +32,11 @@ Release: TypeAlias = "Literal['never', 'always'] | int"
 
 @dataclass(frozen=True)
 class EntryText:
-    """LLVM IR of a module with the kernel and its entry point.
+    """LLVM IR of an entry point.
 
     Attributes:
         text: The module.
-        imports: Address of every external symbol of the entry point.
+        imports: Address of every symbol that it imports, except the kernel.
         keep_alive: Python objects that must outlive the code.
     """
 
@@ -46,8 +45,17 @@ class EntryText:
     keep_alive: list[Any]
 
 
-SYMBOLS = ("entry", "next")
-"""What a module exports: the function, and the variable that holds the entry point to try next."""
+def link(entry: EntryText, kernel: KernelText, library: Mapping[str, int]) -> cpu.CompiledCode:
+    """Compile an entry point and its kernel, and link them.
+
+    ``library`` has the addresses of routines that the kernel needs from elsewhere. The result has the symbols
+    ``entry``, the function, and ``next``, the variable that holds the entry point to try next.
+    """
+    shared = support.addresses()
+    imports = {s: shared[s] for s in kernel.needs & shared.keys()} | entry.imports | dict(library)
+    # an entry point is a page of straight-line code: optimising it would cost far more than it gains
+    modules: list[tuple[str, cpu.Optimize]] = [(kernel.text, kernel.optimize), (entry.text, "none")]
+    return cpu.compile_modules(modules, symbols=("entry", "next"), imports=imports)
 
 
 def emit_entry(
@@ -61,7 +69,7 @@ def emit_entry(
     slow_offset: int,
     release: Release = "never",
 ) -> EntryText:
-    """Write the module.
+    """Write the entry point of a kernel.
 
     Args:
         program: What the function was traced to.
@@ -71,8 +79,7 @@ def emit_entry(
         make_error: Called with the number of the failing site and the address of its payload; gives the exception,
             with its traceback.
         run_effect: Called with the number of a ``print`` or ``callback`` and the address of its operands (None when
-        the kernel
-            has none of them).
+            the kernel has none of them).
         slow_offset: Where ``self`` keeps the object that handles every other call.
         release: When to release the GIL; never while there are prints or callbacks.
     """
@@ -122,6 +129,7 @@ def _run_kernel(
     arguments = [*inputs.kernel_arguments(), f"ptr {results}", f"ptr {context}"]
     types = [a.split(" ", 1)[0] for a in arguments]
     assert types == [*parameters(lowered.function), "ptr", "ptr"], (types, parameters(lowered.function))
+    w.kernel_types = types
     run = f"call i32 @{symbol}({', '.join(arguments)})"
 
     def unlocked() -> str:
@@ -148,9 +156,8 @@ def _write_raise(w: Writer, navigator: Navigator, status: str, context: str, mak
     w.call("ptr", "PyErr_NoMemory")
     w.do(f"br label %{ABORT}")
     w.label("site")
-    w.declare_call_python()
     # the exception comes back as an object, so that no frame of ours gets into its traceback
-    error = w.op(f"call ptr @call_python(ptr {w.object(make_error)}, i32 {status}, ptr {context})")
+    error = w.support(support.CALL_PYTHON, f"ptr {w.object(make_error)}", f"i32 {status}", f"ptr {context}")
     w.require(w.op(f"icmp ne ptr {error}, null"), ABORT)
     kind = w.load("ptr", error, capi.OB_TYPE)
     w.incref(kind)
@@ -182,70 +189,25 @@ def _write_mismatch(w: Writer, navigator: Navigator, slow_offset: int) -> None:
     w.do("ret ptr null")
 
 
-_POLL = f"""
-@poll.next = internal global i64 0
-declare i64 @llvm.readcyclecounter()
-define internal i32 @tj_poll(ptr %context) noinline {{
-  %now = call i64 @llvm.readcyclecounter()
-  %next = load atomic i64, ptr @poll.next monotonic, align 8
-  %due = icmp uge i64 %now, %next
-  br i1 %due, label %look, label %no
-look:
-  %later = add i64 %now, {100_000_000}
-  store atomic i64 %later, ptr @poll.next monotonic, align 8
-  %state = call i32 @PyGILState_Ensure()
-  %signal = call i32 @PyErr_CheckSignals()
-  call void @PyGILState_Release(i32 %state)
-  ret i32 %signal
-no:
-  ret i32 0
-}}"""
-"""Whether a signal handler has raised (KeyboardInterrupt): asked often, looked up some thirty times a second."""
-
-
 def _module(w: Writer, kernel: KernelText, run_effect: Any) -> str:
-    if POLL in kernel.needs:
-        for name, signature in {
-            "PyGILState_Ensure": "declare i32 @PyGILState_Ensure()",
-            "PyErr_CheckSignals": "declare i32 @PyErr_CheckSignals()",
-            "PyGILState_Release": "declare void @PyGILState_Release(i32)",
-        }.items():
-            w.declare(name, signature, capi.function(name))
-        w.globals.append(_POLL)
+    w.declare(kernel.symbol, f"declare i32 @{kernel.symbol}({', '.join(w.kernel_types)})")
     if PYTHON in kernel.needs:
-        w.declare_call_python()
-        w.globals.append(_effect(w.object(run_effect)))
+        w.globals.append(_effect(w, run_effect))
     body = ["define ptr @entry(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {", "start:", *w.allocas, *w.lines, "}"]
-    entry = "\n".join([*w.globals, *w.declarations(), *body, *PROFILE_METADATA])
-    return merge(kernel.text, entry)
+    return "\n".join([*w.globals, *w.declarations(), *body, *PROFILE_METADATA])
 
 
-def _effect(callee: str) -> str:
+def _effect(w: Writer, run_effect: Any) -> str:
     """What a kernel calls for ``print`` and ``callback``."""
+    result, parameters = support.SIGNATURES[support.CALL_PYTHON]
+    name = support.CALL_PYTHON
+    w.declare(name, f"declare {result} @{name}({parameters})", support.addresses()[name])
+    w.declare("Py_DecRef", "declare void @Py_DecRef(ptr)", capi.function("Py_DecRef"))
     return f"""
-define internal i32 @tj_python(ptr %context, i32 %number, ptr %payload) noinline {{
-  %result = call ptr @call_python(ptr {callee}, i32 %number, ptr %payload)
+define i32 @{PYTHON}(ptr %context, i32 %number, ptr %payload) {{
+  %result = call ptr @{name}(ptr {w.object(run_effect)}, i32 %number, ptr %payload)
   %failed = icmp eq ptr %result, null
   call void @Py_DecRef(ptr %result)
   %status = sext i1 %failed to i32
   ret i32 %status
 }}"""
-
-
-_DECLARE = re.compile(r"declare [^@]*@([\w.$]+)\(")
-_DEFINE = re.compile(r"^define [^@]*@([\w.$]+)\(", re.MULTILINE)
-
-
-def merge(*texts: str) -> str:
-    """One module out of several texts: a function that several declare is declared once, or not at all if one
-    defines it."""
-    known = {name for text in texts for name in _DEFINE.findall(text)}
-    lines = []
-    for line in "\n".join(texts).splitlines():
-        declared = _DECLARE.match(line)
-        if declared is not None:
-            if declared[1] in known:
-                continue
-            known.add(declared[1])
-        lines.append(line)
-    return "\n".join(lines)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.codegen import capi
+from tracejit.codegen import capi, support
 from tracejit.codegen.entry_text import Writer
 from tracejit.ir.interface import Argument, Attribute, Cell, Global, Guard, Item, Source
 
@@ -59,7 +59,8 @@ class Binder:
     """Gives every parameter a slot in an array of borrowed object pointers.
 
     Slots: positional parameters, the items of ``*args``, keyword-only parameters, the items of ``**kwargs``. A call
-    that passes exactly the positional ones uses the caller's own argument array; any other goes through ``@bind``.
+    that passes exactly the positional ones uses the caller's own argument array; any other goes through
+    :data:`support.BIND`.
     """
 
     def __init__(self, writer: Writer, parameters: Parameters) -> None:
@@ -96,12 +97,14 @@ class Binder:
         w.do("br i1 %direct, label %bound.join, label %bound.other, !prof !9000")
         w.label("bound.other")
         room = w.alloca("ptr", self.total)
-        w.do(f"%bind.ok = call i1 @bind(ptr %args, i64 %nargs, ptr %kwnames, ptr {room})")
-        w.do(f"br i1 %bind.ok, label %bound.join, label %{MISMATCH}")
+        least = self.direct if self.parameters.extra_positional else 0
+        sizes = (f"i64 {n}" for n in (least, self.direct, self.first_keyword, self.total))
+        tables = ("ptr @bind.names", "ptr @bind.defaults")
+        ok = w.support(support.BIND, "ptr %args", "i64 %nargs", "ptr %kwnames", f"ptr {room}", *tables, *sizes)
+        w.do(f"br i1 {ok}, label %bound.join, label %{MISMATCH}")
         w.label("bound.join")
         self.bound = w.op(f"phi ptr [ %args, %start ], [ {room}, %bound.other ]", "bound")
         w.globals.append(self._tables())
-        w.globals.append(self._bind_function())
 
     def _tables(self) -> str:
         def table(symbols: list[str]) -> str:
@@ -111,104 +114,6 @@ class Binder:
         names = [w.object(sys.intern(n)) if n is not None else "null" for n in self._names]
         defaults = [w.object(self._defaults[k]) if k in self._defaults else "null" for k in range(self.total)]
         return f"@bind.names = private constant {table(names)}\n@bind.defaults = private constant {table(defaults)}"
-
-    def _bind_function(self) -> str:
-        """``@bind``: positional arguments, then keywords by identity of their (interned) names, then defaults.
-
-        Keywords for ``**kwargs`` must come in the order of the dict that was seen. It says no wherever it is not
-        certain: Python then binds the call, with Python's own error messages.
-        """
-        least = self.direct if self.parameters.extra_positional else 0
-        return f"""
-define internal i1 @bind(ptr %args, i64 %nargs, ptr %kwnames, ptr %bound) noinline {{
-start:
-  %few = icmp ult i64 %nargs, {least}
-  %many = icmp ugt i64 %nargs, {self.direct}
-  %odd = or i1 %few, %many
-  br i1 %odd, label %no, label %copy
-copy:
-  %i = phi i64 [ 0, %start ], [ %i.next, %copy.body ]
-  %copied = icmp eq i64 %i, {self.total}
-  br i1 %copied, label %keywords, label %copy.body
-copy.body:
-  %given = icmp ult i64 %i, %nargs
-  %from = getelementptr ptr, ptr %args, i64 %i
-  %source = select i1 %given, ptr %from, ptr @bind.null
-  %value = load ptr, ptr %source
-  %to = getelementptr ptr, ptr %bound, i64 %i
-  store ptr %value, ptr %to
-  %i.next = add i64 %i, 1
-  br label %copy
-keywords:
-  %none = icmp eq ptr %kwnames, null
-  br i1 %none, label %rest, label %count
-count:
-  %size.at = getelementptr i8, ptr %kwnames, i64 {capi.OB_SIZE}
-  %size = load i64, ptr %size.at
-  %items = getelementptr i8, ptr %kwnames, i64 {capi.TUPLE_ITEMS}
-  br label %keyword
-keyword:
-  %k = phi i64 [ 0, %count ], [ %k.next, %found ]
-  %last = phi i64 [ {self.first_keyword - 1}, %count ], [ %last.next, %found ]
-  %named = icmp eq i64 %k, %size
-  br i1 %named, label %rest, label %search
-search:
-  %name.at = getelementptr ptr, ptr %items, i64 %k
-  %name = load ptr, ptr %name.at
-  br label %compare
-compare:
-  %s = phi i64 [ 0, %search ], [ %s.next, %compare.next ]
-  %unknown = icmp eq i64 %s, {self.total}
-  br i1 %unknown, label %no, label %compare.body
-compare.body:
-  %this.at = getelementptr [{self.total} x ptr], ptr @bind.names, i64 0, i64 %s
-  %this = load ptr, ptr %this.at
-  %same = icmp eq ptr %this, %name
-  br i1 %same, label %hit, label %compare.next
-compare.next:
-  %s.next = add i64 %s, 1
-  br label %compare
-hit:
-  %slot = getelementptr ptr, ptr %bound, i64 %s
-  %old = load ptr, ptr %slot
-  %twice = icmp ne ptr %old, null
-  %extra = icmp sge i64 %s, {self.first_keyword}
-  %before = icmp sle i64 %s, %last
-  %unordered = and i1 %extra, %before
-  %last.next = select i1 %extra, i64 %s, i64 %last
-  %bad = or i1 %twice, %unordered
-  br i1 %bad, label %no, label %found
-found:
-  %value.at.index = add i64 %nargs, %k
-  %value.at = getelementptr ptr, ptr %args, i64 %value.at.index
-  %value2 = load ptr, ptr %value.at
-  store ptr %value2, ptr %slot
-  %k.next = add i64 %k, 1
-  br label %keyword
-rest:
-  %r = phi i64 [ 0, %keywords ], [ 0, %keyword ], [ %r.next, %rest.next ]
-  %done = icmp eq i64 %r, {self.total}
-  br i1 %done, label %yes, label %rest.body
-rest.body:
-  %have.at = getelementptr ptr, ptr %bound, i64 %r
-  %have = load ptr, ptr %have.at
-  %missing = icmp eq ptr %have, null
-  br i1 %missing, label %default, label %rest.next
-default:
-  %default.at = getelementptr [{self.total} x ptr], ptr @bind.defaults, i64 0, i64 %r
-  %value3 = load ptr, ptr %default.at
-  store ptr %value3, ptr %have.at
-  %required = icmp eq ptr %value3, null
-  br i1 %required, label %no, label %rest.next
-rest.next:
-  %r.next = add i64 %r, 1
-  br label %rest
-yes:
-  ret i1 true
-no:
-  ret i1 false
-}}
-@bind.null = private constant ptr null"""
 
 
 Key = tuple[Any, ...]
@@ -231,7 +136,6 @@ class Navigator:
         self._holding: set[Key] = set()
         self._guards: dict[Key, list[Guard]] = {}
         self._modules: dict[Key, ModuleType] = {}
-        self._same_key = False
         for g in guards:
             key = self.key(g.source)
             self._guards.setdefault(key, []).append(g)
@@ -475,31 +379,11 @@ class Navigator:
         if type(value) not in (int, str, bytes, float, bool) and not isinstance(value, np.dtype):
             w.require(w.op(f"icmp eq ptr {object}, {w.object(value)}"), MISMATCH)
             return
-        if not self._same_key:
-            self._same_key = True
-            w.declare(
-                "PyObject_RichCompareBool",
-                "declare i32 @PyObject_RichCompareBool(ptr, ptr, i32)",
-                capi.function("PyObject_RichCompareBool"),
-            )
-            w.globals.append(f"""
-define internal i1 @same_key(ptr %a, ptr %b) noinline {{
-  %ta.at = getelementptr i8, ptr %a, i64 {capi.OB_TYPE}
-  %tb.at = getelementptr i8, ptr %b, i64 {capi.OB_TYPE}
-  %ta = load ptr, ptr %ta.at
-  %tb = load ptr, ptr %tb.at
-  %types = icmp eq ptr %ta, %tb
-  br i1 %types, label %compare, label %no
-compare:
-  %r = call i32 @PyObject_RichCompareBool(ptr %a, ptr %b, i32 2)
-  %yes = icmp eq i32 %r, 1
-  ret i1 %yes
-no:
-  ret i1 false
-}}""")
         expected = w.object(value)
         same = w.op(f"icmp eq ptr {object}, {expected}")
-        equal = w.choose(same, lambda: "true", lambda: w.op(f"call i1 @same_key(ptr {object}, ptr {expected})"), "i1")
+        equal = w.choose(
+            same, lambda: "true", lambda: w.support(support.SAME_KEY, f"ptr {object}", f"ptr {expected}"), "i1"
+        )
         w.require(equal, MISMATCH)
 
 

@@ -6,36 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tracejit.codegen import capi
+from tracejit.codegen import capi, support
 
 PROFILE_METADATA = (
     '!9000 = !{!"branch_weights", i32 2000, i32 1}',
     '!9001 = !{!"branch_weights", i32 1, i32 2000}',
 )
-
-CALL_PYTHON = """
-define internal ptr @call_python(ptr %callable, i32 %number, ptr %address) noinline {
-  %arguments = alloca [2 x ptr]
-  %n = sext i32 %number to i64
-  %a = ptrtoint ptr %address to i64
-  %first = call ptr @PyLong_FromLongLong(i64 %n)
-  %second = call ptr @PyLong_FromLongLong(i64 %a)
-  store ptr %first, ptr %arguments
-  %next = getelementptr i8, ptr %arguments, i64 8
-  store ptr %second, ptr %next
-  %none1 = icmp eq ptr %first, null
-  %none2 = icmp eq ptr %second, null
-  %none = or i1 %none1, %none2
-  br i1 %none, label %done, label %call
-call:
-  %result = call ptr @PyObject_Vectorcall(ptr %callable, ptr %arguments, i64 2, ptr null)
-  br label %done
-done:
-  %value = phi ptr [ null, %0 ], [ %result, %call ]
-  call void @Py_DecRef(ptr %first)
-  call void @Py_DecRef(ptr %second)
-  ret ptr %value
-}"""
 
 
 class Writer:
@@ -45,6 +21,7 @@ class Writer:
         lines: The body so far.
         imports: Address of every symbol that the text uses.
         keep_alive: The Python objects behind those addresses.
+        kernel_types: The kernel's parameter types.
     """
 
     def __init__(self) -> None:
@@ -53,6 +30,7 @@ class Writer:
         self.globals: list[str] = []
         self.imports: dict[str, int] = {}
         self.keep_alive: list[Any] = []
+        self.kernel_types: list[str] = []
         self._declared: dict[str, str] = {}
         self._objects: dict[int, str] = {}
         self._count = 0
@@ -190,18 +168,11 @@ class Writer:
             return ""
         return self.op(text)
 
-    def declare_call_python(self) -> None:
-        """Make ``ptr @call_python(ptr callable, i32 number, ptr address)`` available: ``callable(number, address)``."""
-        if "call_python" in self._declared:
-            return
-        self._declared["call_python"] = ""
-        for name, signature in {
-            "PyLong_FromLongLong": "declare ptr @PyLong_FromLongLong(i64)",
-            "PyObject_Vectorcall": "declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)",
-            "Py_DecRef": "declare void @Py_DecRef(ptr)",
-        }.items():
-            self.declare(name, signature, capi.function(name))
-        self.globals.append(CALL_PYTHON)
+    def support(self, name: str, *arguments: str) -> str:
+        """Call a routine of :mod:`tracejit.codegen.support`; the result's name."""
+        result, parameters = support.SIGNATURES[name]
+        self.declare(name, f"declare {result} @{name}({parameters})", support.addresses()[name])
+        return self.op(f"call {result} @{name}({', '.join(arguments)})")
 
     def incref(self, object: str) -> None:
         self.call("void", "Py_IncRef", f"ptr {object}")
@@ -216,4 +187,4 @@ class Writer:
         self.do(f"call void @free(ptr {pointer})")
 
     def declarations(self) -> list[str]:
-        return [d for d in self._declared.values() if d]
+        return list(self._declared.values())

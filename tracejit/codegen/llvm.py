@@ -91,7 +91,7 @@ def emit_kernel(function: Function, *, symbol: str = "kernel", target: Target) -
     """
     module = ModuleText()
     head = [*declare_parameters(function, module), "ptr noalias %results", "ptr noalias %context"]
-    text = FunctionText(module, f"define internal i32 @{symbol}({', '.join(head)}) #0 {{")
+    text = FunctionText(module, f"define i32 @{symbol}({', '.join(head)}) #0 {{")
     kernel = Kernel(function, module, text, target)
     bind_parameters(kernel)
     kernel.block(function.body)

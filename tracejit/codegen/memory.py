@@ -108,10 +108,10 @@ def alloc(k: Kernel, op: Op) -> None:
     if stack is not None:
         k.env[op.result] = f.alloca(f"[{max(int(stack), 1) * s.size} x i8]", 64)
         return
-    runtime_ir.require_allocator(k.module)
     table = k.live_buffers()
+    routine = runtime_ir.need(k.module, "tj_alloc")
     p, ok = f.fresh(), f.fresh()
-    f.line(f"{p} = call noalias ptr @tj.alloc(ptr {table}, i64 {k.text(op.operands[0])}, i64 {s.size})")
+    f.line(f"{p} = call noalias ptr {routine}(ptr {table}, i64 {k.text(op.operands[0])}, i64 {s.size})")
     f.line(f"{ok} = icmp ne ptr {p}, null")
     k.fail_unless(ok, OUT_OF_MEMORY)
     k.env[op.result] = p
@@ -119,8 +119,8 @@ def alloc(k: Kernel, op: Op) -> None:
 
 def free(k: Kernel, op: Op) -> None:
     if k.allocates:
-        runtime_ir.require_allocator(k.module)
-        k.function.line(f"call void @tj.free(ptr {k.live_buffers()}, ptr {k.pointer(op.operands[0])})")
+        routine = runtime_ir.need(k.module, "tj_free")
+        k.function.line(f"call void {routine}(ptr {k.live_buffers()}, ptr {k.pointer(op.operands[0])})")
 
 
 def constant_buffer(k: Kernel, op: Op) -> None:

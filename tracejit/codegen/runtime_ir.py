@@ -1,4 +1,4 @@
-"""Small runtime routines in LLVM IR, put into the module of a kernel that needs them.
+"""Small runtime routines in LLVM IR, compiled once and shared by all kernels (see :mod:`tracejit.codegen.support`).
 
 Buffers that a kernel allocates are listed in a table in its frame, so that a failing check frees what is alive, and
 `free` of a buffer that is not in the table (an argument's) does nothing. The table is ``{ i64 count, i64 capacity, ptr
@@ -20,7 +20,7 @@ SMALL = 512
 ten times as much, and alignment gains nothing over so few elements."""
 
 _ALLOC = """\
-define internal noalias ptr @tj.alloc(ptr %table, i64 %count, i64 %size) noinline nounwind {{
+define noalias ptr @tj_alloc(ptr %table, i64 %count, i64 %size) noinline nounwind {{
 entry:
   %possible = icmp ult i64 %count, 288230376151711744
   br i1 %possible, label %sized, label %failed
@@ -95,7 +95,7 @@ failed:
 }}"""
 
 _FREE = """\
-define internal void @tj.free(ptr %table, ptr %p) noinline nounwind {
+define void @tj_free(ptr %table, ptr %p) noinline nounwind {
 entry:
   %n = load i64, ptr %table
   %items.at = getelementptr inbounds i8, ptr %table, i64 16
@@ -124,7 +124,7 @@ absent:
 }"""
 
 _FORGET = """\
-define internal void @tj.forget(ptr %table) noinline nounwind {
+define void @tj_forget(ptr %table) noinline nounwind {
 entry:
   %items.at = getelementptr inbounds i8, ptr %table, i64 16
   %items = load ptr, ptr %items.at
@@ -139,7 +139,7 @@ done:
 }"""
 
 _RELEASE = """\
-define internal void @tj.release(ptr %table) noinline cold nounwind {
+define void @tj_release(ptr %table) noinline cold nounwind {
 entry:
   %n = load i64, ptr %table
   %items.at = getelementptr inbounds i8, ptr %table, i64 16
@@ -156,22 +156,36 @@ one:
   call void @free(ptr %item)
   br label %next
 all:
-  call void @tj.forget(ptr %table)
+  call void @tj_forget(ptr %table)
   ret void
 }"""
 
 
-def require_allocator(module: ModuleText) -> None:
-    """Make ``@tj.alloc(table, count, size)`` (null when there is no room), ``@tj.free(table, p)``,
-    ``@tj.forget(table)`` (the program is done; what the table still lists belongs to the caller) and
-    ``@tj.release(table)`` (free everything) available."""
-    module.declare("aligned_alloc", "noalias ptr", "i64, i64", " nounwind")
-    module.declare("malloc", "noalias ptr", "i64", " nounwind")
-    module.declare("free", "void", "ptr", " nounwind")
-    module.declare("madvise", "i32", "ptr, i64, i32", " nounwind")
-    module.declare("llvm.umax.i64", "i64", "i64, i64")
-    module.declare("llvm.memcpy.p0.p0.i64", "void", "ptr, ptr, i64, i1")
-    module.define("tj.alloc", lambda: _ALLOC.format(huge=HUGE_PAGES_FROM, small=SMALL))
-    module.define("tj.free", lambda: _FREE)
-    module.define("tj.forget", lambda: _FORGET)
-    module.define("tj.release", lambda: _RELEASE)
+ALLOCATOR = {
+    "tj_alloc": ("noalias ptr", "ptr, i64, i64"),
+    "tj_free": ("void", "ptr, ptr"),
+    "tj_forget": ("void", "ptr"),
+    "tj_release": ("void", "ptr"),
+}
+"""Result and parameter types: ``tj_alloc(table, count, size)`` gives null when there is no room; ``tj_free(table, p)``;
+``tj_forget(table)`` when the program is done (what the table still lists belongs to the caller); ``tj_release(table)``
+frees everything."""
+
+
+def need(module: ModuleText, symbol: str) -> str:
+    """Declare a routine of :data:`ALLOCATOR`; its name with an ``@``."""
+    module.need(symbol, *ALLOCATOR[symbol], " nounwind")
+    return f"@{symbol}"
+
+
+def allocator() -> str:
+    """The definitions of :data:`ALLOCATOR`, as a module."""
+    declarations = """
+declare noalias ptr @aligned_alloc(i64, i64) nounwind
+declare noalias ptr @malloc(i64) nounwind
+declare void @free(ptr) nounwind
+declare i32 @madvise(ptr, i64, i32) nounwind
+declare i64 @llvm.umax.i64(i64, i64)
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+"""
+    return "\n".join([declarations, _ALLOC.format(huge=HUGE_PAGES_FROM, small=SMALL), _FREE, _FORGET, _RELEASE])

@@ -12,7 +12,7 @@ from typing import Any
 from tracejit import config
 from tracejit.codegen import cpu
 from tracejit.codegen.costs import Costs
-from tracejit.codegen.entry import SYMBOLS, Release, emit_entry
+from tracejit.codegen.entry import Release, emit_entry, link
 from tracejit.codegen.entry_arguments import Parameters
 from tracejit.codegen.llvm import Target, emit_kernel
 from tracejit.ir.core import Block, Function, Op, Value
@@ -171,8 +171,7 @@ def build(program: Program, call: Parameters, times: Times, observe: pipeline.Ob
         slow_offset=SLOW_OFFSET,
         release=release_policy(lowered.function, len(program.symbols)),
     )
-    imports = entry.imports | {s: blas.address(s) for s in kernel.needs & blas.SYMBOLS}
-    code = cpu.compile_module(entry.text, symbols=SYMBOLS, imports=imports, optimize=kernel.optimize)
+    code = link(entry, kernel, {s: blas.address(s) for s in kernel.needs & blas.SYMBOLS})
     times.compile = time.perf_counter() - start
     return Native(code, entry.keep_alive)
 
