@@ -178,21 +178,17 @@ def compile_modules(
     Raises:
         CodegenError: a text does not parse or verify, or a symbol is missing.
     """
-    declared: set[str] = set()
-    defined: set[str] = set()
-    images = []
     with _llvm_lock():
-        for text, optimize in modules:
-            with _host().optimized(text, optimize) as module:
-                images.append(bytes(_host().machine_for(optimize).emit_object(module)))
-                for f in module.functions:
-                    (declared if f.is_declaration else defined).add(f.name)
+        images = [emit_object(text, optimize) for text, optimize in modules]
         try:
             code = link_objects(images, symbols=symbols, imports=imports)
         except CodegenError as error:
+            texts = "\n".join(text for text, _ in modules)
+            declared, defined = (
+                set(re.findall(rf"^{w} [^@]*@([\w.$]+)\(", texts, re.M)) for w in ("declare", "define")
+            )
             missing = sorted(n for n in declared - defined - set(imports or {}) if not n.startswith("llvm."))
-            text = f"{error} (declared, not imported: {', '.join(missing) or 'nothing'})"
-            raise CodegenError(text, "\n".join(t for t, _ in modules)) from error
+            raise CodegenError(f"{error} (declared, not imported: {', '.join(missing) or 'nothing'})", texts) from error
     return dataclasses.replace(code, _sources=tuple(modules))
 
 
