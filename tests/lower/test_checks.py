@@ -379,6 +379,28 @@ def test_checks_before() -> None:
     expect(text, [3, N[:3], 1], [3, N[:3], 3], [3, N[:3], 0], [3, N[:3], -(2**63)])
 
 
+def test_broadcasting_twice() -> None:
+    """``(x + y) * x`` of unknown lengths: what fits together once does so again."""
+    text = program("%n: i64, %m: i64", """
+      %same: bool = eq %n, %m
+      %n1: bool = eq %n, %one
+      %m1: bool = eq %m, %one
+      %either: bool = or %m1, %n1
+      %fit: bool = or %same, %either
+      check %fit # stays
+      %k: i64 = select %n1, %m, %n
+      %same2: bool = eq %k, %n
+      %k1: bool = eq %k, %one
+      %either2: bool = or %n1, %k1
+      %fit2: bool = or %same2, %either2
+      check %fit2 # proved
+      %same3: bool = eq %k, %m
+      %either3: bool = or %m1, %k1
+      %fit3: bool = or %same3, %either3
+      check %fit3 # proved""")
+    expect(text, [3, 3], [1, 3], [3, 1], [3, 4])
+
+
 def test_a_check_later_does_not_help() -> None:
     text = program(
         "%n: i64, %m: i64",

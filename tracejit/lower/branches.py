@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tracejit.ir.core import Block, Op, Value
 from tracejit.lower.dce import carried_slots, drop_slots
+from tracejit.lower.facts import consequences
 from tracejit.lower.rewriter import replace
 from tracejit.lower.share import attr_key
 from tracejit.ops import elementwise as e
@@ -28,23 +29,6 @@ _COSTS = {
     **dict.fromkeys(("floor", "ceil", "trunc", "rint", "real", "imag", "conj", "complex", "view"), 2),
 }
 """What a scalar op costs; ops that are not here are dear."""
-
-
-# --- what a condition says
-def consequences(p: Value, truth: bool) -> Iterator[tuple[Value, bool]]:
-    """Bool scalars that are known when ``p`` is known to be ``truth``."""
-    yield p, truth
-    for user in p.users:
-        if user.name == "not" and user.result.rank == 0:
-            yield user.result, not truth
-    op = p.op
-    if op is None or p.rank:
-        return
-    if op.name == "not":
-        yield from consequences(op.operands[0], not truth)
-    elif op.name == ("and" if truth else "or"):
-        for v in op.operands:
-            yield from consequences(v, truth)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ that interval.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +67,22 @@ def operand(v: Value) -> Operand:
 
 
 _NEGATIONS = {"lt": "ge", "ge": "lt", "le": "gt", "gt": "le", "eq": "ne", "ne": "eq"}
+
+
+def consequences(p: Value, truth: bool) -> Iterator[tuple[Value, bool]]:
+    """Bool scalars that are known when ``p`` is known to be ``truth``."""
+    yield p, truth
+    for user in p.users:
+        if user.name == "not" and user.result.rank == 0:
+            yield user.result, not truth
+    op = p.op
+    if op is None or p.rank:
+        return
+    if op.name == "not":
+        yield from consequences(op.operands[0], not truth)
+    elif op.name == ("and" if truth else "or"):
+        for v in op.operands:
+            yield from consequences(v, truth)
 
 
 def inequalities(p: Value, truth: bool) -> list[tuple[Term, Term, int]]:

@@ -44,7 +44,7 @@ class Intervals:
 
     def __init__(self, function: Function) -> None:
         self.facts = Facts(function)
-        self._known: dict[tuple[Value, int] | tuple[Op, int], Interval] = {}
+        self._answers: dict[tuple[Value, int] | tuple[Op, int], Interval] = {}
         self._provisional: dict[tuple[Value, int] | tuple[Op, int], Interval] = {}
         self._active: dict[_Question, int] = {}
         self._lowest = _NEVER
@@ -56,7 +56,7 @@ class Intervals:
         if c is not None:
             return c, c
         key = (v, self.facts.zone[at])
-        known = self._known.get(key) or self._provisional.get(key)
+        known = self._answers.get(key) or self._provisional.get(key)
         if known is not None:
             return known
         low, high = limits(v.dtype)
@@ -89,7 +89,7 @@ class Intervals:
         """Keep an answer: for good, unless it was cut short because of a question that is still open."""
         depth = self._active.pop(question)
         if self._lowest >= depth:
-            self._known[key] = answer
+            self._answers[key] = answer
             self._lowest = _NEVER
         else:
             self._provisional[key] = answer
@@ -188,7 +188,7 @@ class Intervals:
     def _slot(self, loop: Op, k: int) -> Interval:
         """The values that a loop carries as result ``k``, init and final ones included."""
         key = (loop, k)
-        known = self._known.get(key) or self._provisional.get(key)
+        known = self._answers.get(key) or self._provisional.get(key)
         if known is not None:
             return known
         init, params, following = carried_slots(loop, k)

@@ -18,12 +18,14 @@ from collections.abc import Sequence
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.lower.arithmetic import of_operation
 from tracejit.lower.dce import carried_slots
-from tracejit.lower.facts import Term, inequalities, integer, is_int, limits
+from tracejit.lower.facts import Term, consequences, inequalities, integer, is_int, limits
 from tracejit.lower.intervals import Intervals
 
 _FUEL = 200
 """Steps of one proof."""
 _DEPTH = 24
+_SUPPOSITIONS = 12
+"""Conditions that may be supposed at a time."""
 
 
 class Ranges(Intervals):
@@ -132,11 +134,36 @@ class Ranges(Intervals):
         """:meth:`_le` where ``p`` is ``truth``."""
         if (p, not truth) in self._assumed or not self.possible(p, truth, at):
             return True
-        self._assumed.append((p, truth))
+        before = len(self._assumed)
+        self._suppose(p, truth, at)
         try:
             return self._le(v, w, c, at)
         finally:
-            self._assumed.pop()
+            del self._assumed[before:]
+
+    def _suppose(self, p: Value, truth: bool, at: int) -> None:
+        """Assume that ``p`` is ``truth``, and what follows by the disjunctions and conjunctions it is part of."""
+        new = list(consequences(p, truth))
+        for q, value in new:
+            self._assumed.append((q, value))
+            if len(new) > _SUPPOSITIONS:
+                continue
+            for user in q.users:
+                if user.name not in ("and", "or") or user.result.rank or user.result.dtype.kind != "b":
+                    continue
+                decisive = user.name == "or"
+                other = user.operands[1 if user.operands[0] is q else 0]
+                if value is decisive or self._known(other, at) is (not decisive):
+                    new.append((user.result, value))
+                elif self._known(user.result, at) is decisive:
+                    new += consequences(other, decisive)
+
+    def _known(self, p: Value, at: int) -> bool | None:
+        """What a condition is by itself: checked, or assumed."""
+        for span in self.facts.truths.get(p, ()):
+            if span.first < at <= span.last:
+                return span.truth
+        return next((truth for q, truth in self._assumed if q is p), None)
 
     def _upper_by_definition(self, v: Value, w: Term, c: int, at: int) -> bool:
         """``v <= w + c`` by what computes ``v``."""
@@ -385,12 +412,9 @@ class Ranges(Intervals):
         op = p.op
         if op is not None and op.name == "const":
             return bool(op.attrs["value"])
-        for span in self.facts.truths.get(p, ()):
-            if span.first < at <= span.last:
-                return span.truth
-        for q, truth in self._assumed:
-            if q is p:
-                return truth
+        known = self._known(p, at)
+        if known is not None:
+            return known
         if op is None or p.rank or depth > _DEPTH:
             return None
         if op.name == "not":
@@ -404,13 +428,14 @@ class Ranges(Intervals):
             if None not in parts:
                 return not decisive
             # a or b: b, where a is not
-            for a, b in (op.operands, op.operands[::-1]):
-                self._assumed.append((a, not decisive))
+            before = len(self._assumed)
+            for a, b in (op.operands, op.operands[::-1]) if before < _SUPPOSITIONS else ():
+                self._suppose(a, not decisive, at)
                 try:
                     if self.holds(b, at, depth + 1) is decisive:
                         return decisive
                 finally:
-                    self._assumed.pop()
+                    del self._assumed[before:]
             return None
         if op.operands and is_int(op.operands[0]):
             return self._compare(op, at)
