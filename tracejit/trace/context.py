@@ -47,8 +47,9 @@ class Context:
         blocks: The open blocks, outermost first: a value defined in one of them may be used here.
         writes: One ``(root box, value before)`` per write to an array, in order: the control side rolls writes back and
             finds out which arrays a loop carries.
-        nonnegative: Values known to be at least 0 that do not show it by how they are computed (loop counters,
-            dimensions).
+        nonnegative: Values that are at least 0 by what they are, though not by how they are computed (loop counters,
+            dimensions of arguments). See also :meth:`assume_nonnegative`.
+        exact: Results of integer arithmetic that cannot have wrapped around.
         capture_array: Turns a concrete array met while tracing into a box (a hidden input); None: into a constant.
         inputs: Whatever the control side keeps about the program's inputs.
         scope: The innermost loop that is being recorded (the control side's object), or None.
@@ -61,6 +62,8 @@ class Context:
         self.blocks: list[Block] = [block]
         self.writes: list[tuple[ArrayTracer, Value]] = []
         self.nonnegative: set[Value] = set()
+        self.exact: set[Value] = set()
+        self._assumptions: dict[Value, tuple[Block, int, Op | None]] = {}
         self.capture_array: Callable[[np.ndarray[Any, Any]], ArrayTracer] | None = None
         self.inputs: Any = None
         self.scope: Any = None
@@ -110,6 +113,26 @@ class Context:
         """Whether ``value`` may be used at the end of the open block (not inside a closed region, nor erased)."""
         block = value.block
         return block is not None and any(b is block for b in self.blocks)
+
+    # --- facts
+    def assume_nonnegative(self, value: Value) -> None:
+        """From here on, in the open block and inside it, ``value`` is at least 0: a check has just seen to that."""
+        if not self.is_nonnegative(value):
+            ops = self.builder.block.ops
+            self._assumptions[value] = (self.builder.block, len(ops) - 1, ops[-1] if ops else None)
+
+    def is_nonnegative(self, value: Value) -> bool:
+        """Whether ``value`` is known to be at least 0 here, other than by how it is computed."""
+        if value in self.nonnegative:
+            return True
+        known = self._assumptions.get(value)
+        if known is None:
+            return False
+        block, position, op = known
+        if not any(b is block for b in self.blocks):
+            return False
+        # the check may have been rolled back
+        return op is None or (position < len(block.ops) and block.ops[position] is op)
 
     # --- places
     def add_user_code(self, code: CodeType) -> None:

@@ -91,6 +91,8 @@ def _form(context: Context, x: Value, depth: int) -> Form:
         primitive, operands = op.primitive, op.operands
         if primitive is structural.const and not x.shape:
             return constant(op.attrs["value"])
+        if x not in context.exact:
+            return atom(x)  # it may have wrapped around
         if primitive is E.add:
             return plus(form(operands[0], depth + 1), form(operands[1], depth + 1))
         if primitive is E.sub:
@@ -128,7 +130,7 @@ def _nonnegative_atom(atom: Atom) -> bool:
 
 def _nonnegative_value(x: Value, depth: int = 0) -> bool:
     context = current()
-    if x in context.nonnegative:
+    if context.is_nonnegative(x):
         return True
     op = x.op
     if op is None or depth > 6:
@@ -139,7 +141,10 @@ def _nonnegative_value(x: Value, depth: int = 0) -> bool:
     if p is structural.const:
         return not x.shape and x.dtype.kind in "biuf" and op.attrs["value"] >= 0
     if p is E.cast:
-        return o[0].dtype.kind in "bu" or (o[0].dtype.kind == "i" and _nonnegative_value(o[0], depth + 1))
+        source = o[0].dtype
+        return (source.kind in "bu" and source.itemsize < 8) or (
+            source.kind == "i" and _nonnegative_value(o[0], depth + 1)
+        )
     if p is E.floordiv or p is E.shr or p is E.minimum:
         return all(_nonnegative_value(v, depth + 1) for v in o)
     if p is E.mod:
@@ -194,6 +199,7 @@ def _made(primitive: Primitive, a: Dim, b: Dim, result: Form) -> Dim:
                 return atom
     builder = context.builder
     value = builder.apply(primitive, builder.index(a), builder.index(b))
+    context.exact.add(value)
     context.forms[value] = result
     context.index_values[result] = (value, builder.block, len(builder.block.ops) - 1)
     return value

@@ -217,9 +217,7 @@ def _ascending(start: Dim | None, stop: Dim | None, step: Dim, n: Dim) -> tuple[
     first = 0 if start is None else dims.maximum(wrapped(start, n), 0)
     end = n if stop is None else dims.minimum(wrapped(stop, n), n)
     span = dims.sub(end, first)
-    if step != 1:
-        span = dims.floordiv(dims.add(span, dims.sub(step, 1)), step)
-    return first, dims.maximum(span, 0)
+    return first, dims.maximum(_turns(span, step), 0)
 
 
 def _descending(start: Dim | None, stop: Dim | None, step: Dim, n: Dim) -> tuple[Dim, Dim]:
@@ -227,10 +225,12 @@ def _descending(start: Dim | None, stop: Dim | None, step: Dim, n: Dim) -> tuple
     first = last if start is None else dims.minimum(wrapped(start, n), last)
     end = -1 if stop is None else dims.maximum(wrapped(stop, n), -1)
     span = dims.sub(first, end)
-    if step != -1:
-        width = dims.sub(0, step)
-        span = dims.floordiv(dims.add(span, dims.sub(width, 1)), width)
-    return first, dims.maximum(span, 0)
+    return first, dims.maximum(_turns(span, dims.sub(0, dims.maximum(step, -(2**63 - 1)))), 0)
+
+
+def _turns(span: Dim, width: Dim) -> Dim:
+    """``span / width`` rounded up, without a sum that could leave 64 bits."""
+    return span if width == 1 else dims.add(dims.floordiv(dims.sub(span, 1), width), 1)
 
 
 # --- basic indexing -------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from tracejit.ops.builder import Builder
 from tracejit.ops.primitive import Primitive
 from tracejit.ops.structural import const
 from tracejit.trace import dims
+from tracejit.trace.context import current
 
 DType: TypeAlias = "np.dtype[Any]"
 Guard: TypeAlias = "Value | None"
@@ -163,9 +164,13 @@ def _arithmetic(primitive: Primitive, overflows: Primitive) -> Binary:
     def compute(b: Builder, x: Operand, y: Operand, guard: Guard) -> Result:
         d = common(x, y)
         p, q = x.as_(d), y.as_(d)
-        if d is INT64:
-            check_no_overflow(b, overflows, p, q, guard)
-        return b.apply(primitive, p, q)
+        if d is not INT64:
+            return b.apply(primitive, p, q)
+        check_no_overflow(b, overflows, p, q, guard)
+        result = b.apply(primitive, p, q)
+        if guard is None:
+            current().exact.add(result)
+        return result
 
     return compute
 

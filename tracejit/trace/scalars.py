@@ -225,7 +225,7 @@ def from_dim(dim: Dim) -> int | ScalarTracer:
     """A dimension as the Python int that the user sees."""
     if isinstance(dim, int):
         return dim
-    current().nonnegative.add(dim)
+    current().assume_nonnegative(dim)
     return ScalarTracer(dim, (PY_INT,), None, DIMENSION)
 
 

@@ -78,7 +78,7 @@ def shape_of(shape: Any) -> Dims:
         d = conversions.index_dim(entry)
         dims.check(dims.ge(d, 0), ValueError, "negative dimensions are not allowed")
         if not isinstance(d, int):
-            current().nonnegative.add(d)
+            current().assume_nonnegative(d)
         result.append(d)
     return tuple(result)
 

@@ -154,10 +154,10 @@ def _int_range(b: Builder, start: Dim, stop: Dim, step: Dim) -> Value:
         sign = 1 if step > 0 else -1
         length = span if sign > 0 else dims.sub(0, span)
         if abs(step) != 1:
-            length = dims.floordiv(dims.add(length, abs(step) - 1), abs(step))
+            length = dims.add(dims.floordiv(dims.sub(length, 1), abs(step)), 1)
     else:
-        up = dims.floordiv(dims.add(span, dims.sub(step, 1)), step)
-        down = dims.floordiv(dims.add(span, dims.add(step, 1)), step)
+        up = dims.add(dims.floordiv(dims.sub(span, 1), step), 1)
+        down = dims.add(dims.floordiv(dims.add(span, 1), step), 1)
         length = dims.select(dims.gt(step, 0), up, down)
     length = dims.maximum(length, 0)
     values = b.iota(length)
@@ -198,7 +198,7 @@ def linspace(
     count = conversions.index_dim(num)
     if not isinstance(count, int):
         dims.check(dims.ge(count, 0), ValueError, "Number of samples, {0}, must be non-negative.", count)
-        current().nonnegative.add(count)
+        current().assume_nonnegative(count)
     elif count < 0:
         raise ValueError(f"Number of samples, {count}, must be non-negative.")
     first, last = as_array(start).read(), as_array(stop).read()

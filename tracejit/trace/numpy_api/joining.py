@@ -83,7 +83,7 @@ def _joined(parts: Sequence[ArrayTracer], along: int, dtype: Any) -> Value:
             dims.check(dims.eq(d, e), ValueError, text, d, e)
         length = dims.add(length, x.shape_dims[along])
     if not isinstance(length, int):
-        current().nonnegative.add(length)
+        current().assume_nonnegative(length)
     values = []
     for x in parts:
         shape = tuple(x.shape_dims[along] if k == along else d for k, d in enumerate(first))
@@ -219,7 +219,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> ArrayTracer:
     count = conversions.index_dim(repeats)
     dims.check(dims.ge(count, 0), ValueError, "repeats may not contain negative values.")
     if not isinstance(count, int):
-        current().nonnegative.add(count)
+        current().assume_nonnegative(count)
     shape = x.shape_dims
     spread = (*shape[: k + 1], count, *shape[k + 1 :])
     pairs = [(j, j if j <= k else j + 1) for j in range(x.ndim)]
@@ -272,11 +272,11 @@ def _rolled(x: Value, shift: Any, axis: int) -> Value:
             return x
     else:
         moved = b.apply(E.mod, b.index(by), b.index(n))
-        current().nonnegative.add(moved)
+        current().assume_nonnegative(moved)
     parts = []
     for start, length in ((dims.sub(n, moved), moved), (0, dims.sub(n, moved))):
         if not isinstance(length, int):
-            current().nonnegative.add(length)
+            current().assume_nonnegative(length)
         shape = tuple(length if k == axis else d for k, d in enumerate(x.type.shape))
         starts = tuple(start if k == axis else 0 for k in range(x.rank))
         parts.append(b.view(x, shape, starts, [(k, k) for k in range(x.rank)], (1,) * x.rank))

@@ -72,7 +72,7 @@ def _target_shape(x: ArrayTracer, shape: Any) -> Dims:
     for d in target:
         if not isinstance(d, int):
             dims.check(dims.ge(d, 0), ValueError, "negative dimensions are not allowed")
-            current().nonnegative.add(d)
+            current().assume_nonnegative(d)
     if len(unknown) > 1:
         raise ValueError("can only specify one unknown dimension")
     known = dims.product([d for k, d in enumerate(target) if k not in unknown])
@@ -90,7 +90,7 @@ def _quotient(size: Dim, known: Dim) -> Dim:
         return size
     q = dims.floordiv(size, known)
     if not isinstance(q, int):
-        current().nonnegative.add(q)
+        current().assume_nonnegative(q)
     return q
 
 
