@@ -339,6 +339,7 @@ class _Tapes:
     def through(self, pair: Pair, state: State) -> State:
         """Carry the tapes that ``pair`` uses through its op."""
         op = pair.op
+        op.attrs.pop("parallel", None)
         used = [tape for tape in self.tapes if uses(pair, tape)]
         if op.name == "if":
             ends = [self.region(arm, state) for arm in pair.regions]

@@ -119,6 +119,7 @@ def trip_in_body(op: Op) -> Value:
 def count_trips(op: Op) -> tuple[Value, Value]:
     """Let a loop count its trips: those before this one (in the body), and all of them (a result)."""
     assert op.block is not None
+    op.attrs.pop("parallel", None)
     with inserting(op.block, before=op) as b:
         zero = b.index(0)
     trip, count = carry(op, zero, INDEX, "trip")

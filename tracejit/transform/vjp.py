@@ -175,7 +175,11 @@ class _Sweep:
     def run(self, cts: Cotangents) -> list[Value]:
         """Sweep; the cotangents of the inputs."""
         self.reverse.block(self.root, cts)
-        return [cts.get_or_zero(p) for p in self.inputs]
+        grads = [cts.get_or_zero(p) for p in self.inputs]
+        for p, g in zip(self.inputs, grads):
+            # lengths that a loop carried are those of the input in the end
+            g.set_type(p.type)
+        return grads
 
     def append(self, backward: Block, outputs: Sequence[Value]) -> None:
         """Let the backward code follow the forward code."""
