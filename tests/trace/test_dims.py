@@ -1,4 +1,4 @@
-"""Index arithmetic: what folds, what is shared, what is proved, and that facts hold only where they were established."""
+"""Index arithmetic: what folds, is shared and is proved, and that facts hold only where they were established."""
 
 from __future__ import annotations
 
