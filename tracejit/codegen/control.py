@@ -30,6 +30,8 @@ _POLL_FACTS = "cold nounwind memory(argmem: readwrite, inaccessiblemem: readwrit
 """Polling does not touch the program's buffers (as far as the program may rely on: a signal handler that does is a
 race)."""
 
+_FAR = 2**56
+"""A bound that the integers of real programs stay within."""
 _OVERFLOW = {"add_overflows": "add", "sub_overflows": "sub", "mul_overflows": "mul"}
 
 
@@ -345,13 +347,20 @@ class Kernel:
         return values
 
     # --- failing
-    def fail_unless(self, ok: str, code: int, payload: Callable[[], None] | None = None) -> None:
-        """Leave the kernel with result ``code`` unless ``ok``, after ``payload`` has written what it tells."""
+    def fail_unless(
+        self, ok: str, code: int, payload: Callable[[], None] | None = None, excuse: str | None = None
+    ) -> None:
+        """Leave the kernel with result ``code`` unless ``ok`` (or, seldom asked, ``excuse``), after ``payload`` has
+        written what it tells."""
         f = self.function
         failing, go_on = f.new_label("fail"), f.new_label("ok")
         f.branch_likely(ok, go_on, failing)
         lines, f.lines = f.lines, self._cold
         f.start(failing)
+        if excuse is not None:
+            failing = f.new_label("fail")
+            f.branch_if(excuse, go_on, failing)
+            f.start(failing)
         if payload is not None:
             payload()
         self.failures.append((code, f.label))
@@ -364,9 +373,14 @@ class Kernel:
             for k in range(1, len(op.operands)):
                 memory.write_slot(self, "%context", k - 1, op, k)
 
-        ok = self.text(op.operands[0])
-        if ok != "true":
-            self.fail_unless(ok, self._numbers[op] + 1, payload)
+        condition = op.operands[0]
+        ok, excuse = self.text(condition), None
+        if ok == "true":
+            return
+        parts = _alternatives(condition)
+        if parts is not None:
+            ok, excuse = (self.text(v) for v in parts)
+        self.fail_unless(ok, self._numbers[op] + 1, payload, excuse)
 
     def charge(self, amount: str) -> None:
         """Take ``amount`` units of work from the fuel; poll when it is used up."""
@@ -444,6 +458,29 @@ class Kernel:
             release = runtime_ir.need(self.module, "tj_release")
             f.line(f"call void {release}(ptr {self._live})")
         f.line("ret i32 %code")
+
+
+def _alternatives(condition: Value) -> tuple[Value, Value] | None:
+    """``(a, b)`` when the condition is ``a or b`` and ``a`` practically always holds: ``b`` need not be looked at."""
+    op = condition.op
+    if op is None or op.name != "or":
+        return None
+    for a, b in (op.operands, op.operands[::-1]):
+        if _never_overflows(a):
+            return a, b
+    return None
+
+
+def _never_overflows(v: Value) -> bool:
+    op = v.op
+    if op is None:
+        return False
+    if op.name == "and":
+        return all(map(_never_overflows, op.operands))
+    if op.name in ("le", "ge"):
+        limit = constant(op.operands[1])
+        return isinstance(limit, int) and (limit >= _FAR if op.name == "le" else limit <= -_FAR)
+    return op.name == "not" and op.operands[0].op is not None and op.operands[0].op.name in _OVERFLOW
 
 
 _RULES: dict[str, Callable[[Kernel, Op], None]] = {

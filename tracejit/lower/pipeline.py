@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tracejit.ir.core import Function
-from tracejit.lower import allocations, checks, dce, fuse, hoist, loops, ownership, share, simplify, versions
+from tracejit.lower import allocations, checks, dce, fuse, hoist, loops, overflow, ownership, share, simplify, versions
 from tracejit.lower.loops import Layout, Lowered
 
 Pass = Callable[[Function], object]
@@ -19,6 +19,7 @@ OPTIMIZE: tuple[tuple[str, Pass], ...] = (
     ("checks", checks.run),
     ("flatten", simplify.flatten),
     ("hoist", hoist.run),
+    ("overflow", overflow.run),
     ("versions", versions.run),
     ("simplify", simplify.run),
     ("share", share.run),
