@@ -7,7 +7,7 @@ import pytest
 from tests.lower.programs import Generator, arguments, outcome
 from tracejit.ir.text import parse_function, print_function
 from tracejit.ir.verify import verify
-from tracejit.lower import checks, dce, hoist, share, simplify
+from tracejit.lower import checks, dce, hoist, share, simplify, versions
 from tracejit.ops import REGISTRY, control
 
 PASSES = {
@@ -16,11 +16,13 @@ PASSES = {
     "share": share.run,
     "checks": checks.run,
     "hoist": hoist.run,
+    "versions": versions.run,
     "dce": dce.run,
 }
 ORDERS = [
-    ["simplify", "share", "checks", "flatten", "hoist", "share", "dce"],
+    ["simplify", "share", "checks", "flatten", "hoist", "versions", "simplify", "share", "dce"],
     ["checks"],
+    ["versions", "dce"],
     ["hoist", "checks", "hoist"],
     ["flatten", "checks", "dce"],
     ["dce", "share", "simplify"],

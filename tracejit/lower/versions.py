@@ -248,4 +248,14 @@ def _assume(fast: Op, plan: _Plan, mapping: dict[Value, Value]) -> None:
             const = Op(structural.const, (), (ArrayType(BOOL),), {"value": outcome}, (), fast.loc)
             body.insert_before(body.ops[0], const)
             known = truths[outcome] = const.results[0]
-        replace(mapping[op.results[0]], known)
+        inside = mapping.get(op.results[0])
+        if inside is not None:
+            replace(inside, known)
+        else:
+            # the comparison does not change in the loop and was moved out of it
+            for user in list(fast.walk()):
+                user.replace_operand(op.results[0], known)
+    for check in [op for op in fast.walk() if op.name == "check"]:
+        # conjunctions may have been moved out as well
+        if all(p.op is not None and plan.outcomes.get(p.op) for p in _conjuncts(check.operands[0])):
+            check.set_operands([truths[True], *check.operands[1:]])
