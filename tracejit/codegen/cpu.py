@@ -299,6 +299,9 @@ class _Host:
                     message = str(error).strip()
                     raise CodegenError(f"LLVM IR is not valid: {message}", text, _line_of(message, text)) from error
                 module.triple, module.data_layout = self.triple, self.layout
+                if optimize == "none":
+                    yield module
+                    return
                 with self._selects_stay():
                     passes, builder = self.light if optimize == "light" else self._full_pipeline()
                     passes.run(module, builder)

@@ -216,7 +216,7 @@ _API = (
 def _code() -> cpu.CompiledCode:
     modules: list[tuple[str, cpu.Optimize]] = [
         (_BIND + _CALL_PYTHON + _SAME_KEY + _POLL, "none"),
-        (runtime_ir.allocator(), "light"),
+        (runtime_ir.allocator(), "none"),
     ]
     return cpu.compile_modules(modules, symbols=tuple(SIGNATURES), imports={n: capi.function(n) for n in _API})
 
