@@ -479,3 +479,30 @@ def test_a_branch_of_a_vector_target_is_not_needed_for_scalars() -> None:
     function = build([I, F], checked)
     one, other = (Native(function, Target(bits)).kernel.text for bits in (128, 512))
     assert one.replace('"128"', '"512"') == other
+
+
+def test_the_most_turns_of_a_loop() -> None:
+    """Triangular loops of small known extent count as straight-line code; unknown ones do not."""
+    from tracejit.codegen.costs import most_trips
+
+    found = []
+
+    def write(b, n):
+        def outer(b, i):
+            def inner(b, j):
+                pass
+
+            loop_over(b, 5, inner, start=b.apply(ew.add, i, b.index(1)))
+            found.append(b.block.ops[-1])
+            loop_over(b, n, inner, start=i)
+            found.append(b.block.ops[-1])
+            loop_over(b, b.apply(ew.minimum, n, b.index(7)), inner, start=i)
+            found.append(b.block.ops[-1])
+            loop_over(b, b.index(-1), inner, start=i, step=-2)
+            found.append(b.block.ops[-1])
+
+        loop_over(b, 5, outer)
+        return [n]
+
+    build([np.int64], write)
+    assert [most_trips(op) for op in found] == [4, None, 7, 3]

@@ -214,10 +214,10 @@ class Kernel:
             self.scalar_loops = True
         start, stop, step = (self.text(v) for v in op.operands[:3])
         inits = self.operands(op.operands[3:])
-        if trips is not None and self.costs.of_op(op) is not None:
-            results = self.plain_for(op, start, str(trips), step, inits, charged=False)
+        count = str(trips) if trips is not None else self.trip_count(op, start, stop, step)
+        if self.costs.of_op(op) is not None:
+            results = self.plain_for(op, start, count, step, inits, charged=False)
         else:
-            count = str(trips) if trips is not None else self.trip_count(op, start, stop, step)
             if cost is not None:
                 results = self.chunked(
                     start, count, step, cost, inits, op.results,

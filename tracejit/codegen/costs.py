@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tracejit.ir.core import Block, Op
+from tracejit.ir.core import Block, Op, Value
 from tracejit.ops.effects import constant
 from tracejit.ops.primitive import Primitive
 
+_MODERATE = 1 << 40
 FUEL = 1 << 24
 """Units of work between polls: some ten milliseconds."""
 
@@ -22,6 +23,52 @@ def static_trips(op: Op) -> int | None:
         return None
     start, stop, step = (int(str(b)) for b in bounds)
     return len(range(start, stop, step)) if step else None
+
+
+def most_trips(op: Op) -> int | None:
+    """The most turns a ``for`` can make, where constants bound its start and stop."""
+    known = static_trips(op)
+    if known is not None:
+        return known
+    step = constant(op.operands[2])
+    if not isinstance(step, int) or step == 0:
+        return None
+    start, stop = _bounds(op.operands[0], 0), _bounds(op.operands[1], 0)
+    low, high = (start[0], stop[1]) if step > 0 else (stop[0], start[1])
+    if low is None or high is None:
+        return None
+    return max(0, -((low - high) // abs(step)))
+
+
+def _bounds(v: Value, depth: int) -> tuple[int | None, int | None]:
+    """The least and the greatest value of an index, as far as constants and loop counters show them."""
+    n = constant(v)
+    if isinstance(n, int):
+        return (n, n) if abs(n) < _MODERATE else (None, None)
+    if depth > 4:
+        return None, None
+    op = v.op
+    if op is None:
+        loop = v.owner.parent if isinstance(v.owner, Block) else None
+        if loop is None or loop.name != "for" or loop.regions[0].params[0] is not v:
+            return None, None
+        step = constant(loop.operands[2])
+        if not isinstance(step, int) or step == 0:
+            return None, None
+        start, stop = (_bounds(b, depth + 1) for b in loop.operands[:2])
+        if step > 0:
+            return start[0], None if stop[1] is None else stop[1] - 1
+        return None if stop[0] is None else stop[0] + 1, start[1]
+    if op.name not in ("add", "sub", "minimum", "maximum"):
+        return None, None
+    (a, b), (c, d) = (_bounds(x, depth + 1) for x in op.operands)
+    if op.name == "minimum":
+        return (None if a is None or c is None else min(a, c)), min((x for x in (b, d) if x is not None), default=None)
+    if op.name == "maximum":
+        return max((x for x in (a, c) if x is not None), default=None), (None if b is None or d is None else max(b, d))
+    if a is None or b is None or c is None or d is None:
+        return None, None  # one side alone could have wrapped around
+    return (a + c, b + d) if op.name == "add" else (a - d, b - c)
 
 
 class Costs:
@@ -52,7 +99,7 @@ class Costs:
             return None
         total = 1 + sum(c for c in inner if c is not None)
         if op.name == "for":
-            trips = static_trips(op)
+            trips = most_trips(op)
             if trips is None or trips * total > SMALL:
                 return None
             return trips * total
