@@ -25,7 +25,7 @@ from tracejit.trace.identity import ById
 from tracejit.trace.lenses import Lenses
 from tracejit.trace.templates import NewValue, Template, Values
 
-Mode = Literal["read", "swap", "choice"]
+Mode = Literal["exchange", "read", "swap", "choice"]
 
 
 class MergedChoice(ChoiceTracer):
@@ -36,9 +36,13 @@ class MergedChoice(ChoiceTracer):
         candidates: The boxes.
         merged: The contents, whichever it is.
         order: The memory order.
+
+    Attributes:
+        exchange: When several choices share out the same candidates among them, each to one: what they share, and which of
+            them this is.
     """
 
-    __slots__ = ("_seen",)
+    __slots__ = ("_seen", "exchange")
 
     def __init__(self, selector: Value, candidates: Sequence[ArrayTracer], merged: Value, order: str) -> None:
         super().__init__(selector, candidates)
@@ -46,6 +50,7 @@ class MergedChoice(ChoiceTracer):
         self._order = order
         self._value = merged
         self._seen = [r._value for r in self.roots]
+        self.exchange: tuple[object, int] | None = None
 
     def set_value(self, value: Value) -> None:
         self._value = value
@@ -81,8 +86,9 @@ class Rebound(Template):
     Attributes:
         slot: Distinguishes the names of one loop.
         entries: The arrays that it may be from before the loop.
-        mode: ``"read"``: nothing writes to the arrays while they are carried, so contents are enough. ``"swap"``: the names
-            exchange arrays, and these are written to. ``"choice"``: neither; each access looks up which array it is.
+        mode: ``"read"``: nothing writes to the arrays while they are carried, so contents are enough; ``"exchange"``: and the
+            names do nothing but exchange arrays. ``"swap"``: they exchange arrays that are written to. ``"choice"``: none
+            of these; each access looks up which array it is.
     """
 
     slot: int
@@ -191,6 +197,7 @@ class AfterLoop:
     def __init__(self) -> None:
         self._collecting = False
         self._swapped: dict[tuple[int, ...], tuple[Rebound, list[tuple[Value, Value]]]] = {}
+        self._shared: dict[tuple[int, ...], tuple[object, int]] = {}
 
     def prepare(self, parts: Sequence[tuple[Template, list[Value]]]) -> None:
         """Settle the contents of arrays that the names exchanged, given all names and what they carried."""
@@ -215,8 +222,13 @@ class AfterLoop:
             return t.entries[known]
         if known is not None or not t.entries:
             return ArrayTracer(contents, t.order)
-        if t.mode == "swap":
-            return MergedChoice(identity, t.entries, contents, t.order) if len(t.entries) > 1 else t.entries[0]
+        if t.mode in ("swap", "exchange"):
+            key = tuple(id(e) for e in t.entries)
+            group, number = self._shared.get(key, (object(), 0))
+            self._shared[key] = (group, number + 1)
+            exchanged = MergedChoice(identity, t.entries, contents, t.order)
+            exchanged.exchange = (group, number)
+            return exchanged
         own = ArrayTracer(contents, t.order)
         if t.mode == "choice":
             return ChoiceTracer(identity, (*t.entries, own))
@@ -281,10 +293,11 @@ def _made_inside(t: Rebound, x: ArrayTracer) -> ArrayTracer | None:
             return parts[0] if parts else None
         b = current().builder
         selector = b.const(len(parts) - 1, INT64)
+        count = 0
         for k, c in enumerate(x.candidates):
-            m = _made_inside(t, c)
-            if m is not None:
+            if _made_inside(t, c) is not None:
                 is_k = b.apply(E.eq, x.selector, b.const(k, INT64))
-                selector = b.apply(E.select, is_k, b.const(parts.index(m), INT64), selector)
+                selector = b.apply(E.select, is_k, b.const(count, INT64), selector)
+                count += 1
         return ChoiceTracer(selector, parts)
     return x if t.place(x) == len(t.entries) else None

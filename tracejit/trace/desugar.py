@@ -11,7 +11,7 @@ import sys
 from itertools import count
 from typing import NoReturn
 
-from tracejit.trace.syntax import COMPREHENSIONS, SCOPES, assign, at, has_jump, hook, load, negate, unsupported
+from tracejit.trace.syntax import COMPREHENSIONS, SCOPES, assign, at, has_jump, hook, is_true, load, negate, unsupported
 
 
 class Desugar:
@@ -50,6 +50,12 @@ class Desugar:
                         self._refuse(st.test)
                     stop.body = [*st.orelse, *stop.body]
                 return self.statement(ast.copy_location(loop, st))
+            case ast.While(test, [ast.If(stop, [ast.Break()], []), *rest], []) if rest and not _lazy_walrus(stop):
+                # the break says when the loop goes on
+                more = at(negate(stop), stop)
+                if not is_true(test):
+                    more = at(ast.BoolOp(ast.And(), [test, more]), test)
+                return self.statement(ast.copy_location(ast.While(more, rest, []), st))
             case ast.If() if self._has_walrus and _lazy_walrus(st.test):
                 before, st.test = self._value(st.test)
                 return [*before, *self.statement(st)]

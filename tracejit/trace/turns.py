@@ -22,6 +22,7 @@ from tracejit.trace.either import Either, MaybeUnbound, describe
 from tracejit.trace.exports import Exports, View, available, numbers_of
 from tracejit.trace.identity import ById
 from tracejit.trace.journal import restore
+from tracejit.trace.paths import combinations
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.templates import (
     Internal,
@@ -253,12 +254,16 @@ class Turn:
         entry_roots = [r for e in entries for r in _roots(e)]
         swaps = _is_permutation(group, entries)
         if not any(self._is_new(slot.start) for slot in group):  # the names still stood for the arrays from before the loop
-            return "read" if not any(r in written for r in entry_roots) else "swap" if swaps else "choice"
-        mode: Mode = max((slot.template.mode for slot in group), key=("read", "swap", "choice").index)
-        if mode == "read":
+            if any(r in written for r in entry_roots):
+                return "swap" if swaps else "choice"
+            return "exchange" if swaps else "read"
+        mode: Mode = max((slot.template.mode for slot in group), key=("exchange", "read", "swap", "choice").index)
+        if mode in ("exchange", "read"):
             starts = [r for slot in group for r in _roots(slot.start)]
             if any(r in written for r in (*entry_roots, *starts)):
                 mode = "swap" if swaps else "choice"
+            elif not swaps:
+                mode = "read"
         if mode == "swap":
             touched = any(r in arm.scope.localized for arm in self.arms if arm.scope for r in entry_roots)
             if not swaps or touched:
@@ -271,18 +276,24 @@ class Turn:
 
     def _check_shared(self, slots: dict[int, _Slot]) -> None:
         """Two names for one array made in the loop are two arrays to the next turn: none of them may be written."""
-        seen: ById[_Slot] = ById()
-        for slot in slots.values():
-            for part in _flat(slot.out) if isinstance(slot.out, ArrayTracer) else ():
-                root = part.root
-                other = seen.setdefault(root, slot)
-                if other is slot or not self._is_new(root):
-                    continue
-                if any(r in self.body.arrays for s in (slot, other) if self._is_new(s.start) for r in _roots(s.start)):
-                    raise CaptureError(
-                        "two names are the same array after a turn of a loop, and it is written to in the next turn",
-                        hint="copy it: b = a.copy()",
-                    )
+        bound = [slot for slot in slots.values() if isinstance(slot.out, ArrayTracer)]
+        touched = [
+            self._is_new(slot.start) and any(r in self.body.arrays for r in _roots(slot.start)) for slot in bound
+        ]
+        if len(bound) < 2 or not any(touched):
+            return
+        for outs in combinations([slot.out for slot in bound], [slot.start for slot in bound]) or [None]:
+            seen: ById[int] = ById()
+            for k, box in enumerate(outs) if outs is not None else ():
+                other = seen.setdefault(box.root, k)
+                if other != k and self._is_new(box.root) and (touched[k] or touched[other]):
+                    outs = None
+                    break
+            if outs is None:
+                raise CaptureError(
+                    "two names are the same array after a turn of a loop, and it is written to in the next turn",
+                    hint="copy it: b = a.copy()",
+                )
 
     def _widened_objects(self, policy: LoopPolicy) -> dict[int, tuple[Any, Template]] | None:
         found: dict[int, tuple[Any, Template]] = dict(self.objects)
@@ -368,8 +379,14 @@ def _is_permutation(group: Sequence[_Slot], entries: Sequence[ArrayTracer]) -> b
     """Whether a turn does nothing but exchange the arrays of the names."""
     if any(e.lenses or isinstance(e, ChoiceTracer) for e in entries) or len(entries) != len(group):
         return False
-    places = [next((k for k, s in enumerate(group) if slot.out is s.start), -1) for slot in group]
-    return sorted(places) == list(range(len(group)))
+    if not all(isinstance(slot.out, ArrayTracer) for slot in group):
+        return False
+    starts = [slot.start for slot in group]
+    for outs in combinations([slot.out for slot in group], starts) or [()]:
+        places = [next((k for k, s in enumerate(starts) if out is s), -1) for out in outs]
+        if sorted(places) != list(range(len(group))):
+            return False
+    return True
 
 
 def _roots(box: ArrayTracer) -> list[ArrayTracer]:
