@@ -10,7 +10,8 @@ import pytest
 from tests.lower.test_lowering import program
 from tracejit.ir.core import Value
 from tracejit.ir.loc import Loc
-from tracejit.ir.types import INDEX, PREDICATE
+from tracejit.ir.types import INDEX, PREDICATE, ArrayType
+from tracejit.ir.verify import verify
 from tracejit.lower import overflow
 from tracejit.ops import elementwise
 from tracejit.ops.builder import Builder
@@ -67,3 +68,29 @@ def test_different_lines_or_excuses_stay_apart() -> None:
         function = program([INDEX, PREDICATE], build)
         overflow.run(function)
         assert sum(op.name == "check" for op in function.walk()) == 2
+
+
+def test_three_in_a_row() -> None:
+    def build(b: Builder, x: Value) -> Sequence[Value]:
+        y = checked(b, "mul", x, b.const(3, np.int64), None)
+        z = checked(b, "add", y, b.const(1, np.int64), None)
+        return [checked(b, "add", z, x, None)]
+
+    before = program([INDEX], build)
+    after = before.clone()
+    overflow.run(after)
+    verify(after)
+    assert sum(op.name == "check" for op in after.walk()) == 2
+    for x in (0, 1, HIGH // 3, HIGH // 3 + 1, HIGH // 4, HIGH // 4 + 1, LOW // 3, LOW // 3 - 1, LOW // 4, HIGH, LOW):
+        assert outcome(after, x) == outcome(before, x), x
+
+
+def test_a_store_in_between_is_seen_by_the_caller() -> None:
+    def build(b: Builder, x: Value, array: Value) -> Sequence[Value]:
+        y = checked(b, "mul", x, b.const(3, np.int64), None)
+        array = b.update(array, y, (0,), (), ())
+        return [checked(b, "add", y, b.const(1, np.int64), None), array]
+
+    function = program([INDEX, ArrayType(INDEX.dtype, (1,))], build)
+    overflow.run(function)
+    assert sum(op.name == "check" for op in function.walk()) == 2

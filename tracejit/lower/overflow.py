@@ -26,10 +26,10 @@ def _block(block: Block) -> None:
         for region in op.regions:
             _block(region)
         if op.name == "check" and op.attrs["exception"] is OverflowError and len(op.operands) == 1:
-            if earlier is not None and _join(block, earlier, op):
-                continue
-            earlier = op
-        elif op.regions or not is_pure(op):
+            joined = earlier is not None and _join(block, earlier, op)
+            earlier = None if joined else op
+        elif op.regions or not is_pure(op) or op.name in ("update", "scatter"):
+            # the caller may see a store that comes before an error
             earlier = None
 
 
