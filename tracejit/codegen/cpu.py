@@ -269,7 +269,9 @@ class _Host:
     def _full_pipeline(self) -> tuple[Any, Any]:
         """A new one for each module: LLVM's own pipelines do not survive a run (and take a tenth of a millisecond)."""
         options = self.binding.create_pipeline_tuning_options(3)
-        options.loop_vectorization = options.slp_vectorization = True
+        options.loop_vectorization = True
+        # pairs gathered from scalar code cost more in shuffles and forwarded stores than they save (n-body: 1.5x)
+        options.slp_vectorization = False
         options.loop_unrolling = options.loop_interleaving = True
         builder = self.binding.create_pass_builder(self.machine, options)
         return builder.getModulePassManager(), builder
