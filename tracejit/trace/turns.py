@@ -252,17 +252,18 @@ class Turn:
     def _mode(self, group: list[_Slot], entries: list[ArrayTracer]) -> Mode:
         written = self.body.arrays
         entry_roots = [r for e in entries for r in _roots(e)]
-        swaps = _is_permutation(group, entries)
+        exchange = _is_permutation(group, entries)
+        swaps = exchange and not any(e.lenses or isinstance(e, ChoiceTracer) for e in entries)
         if not any(self._is_new(slot.start) for slot in group):  # the names still stood for the arrays from before the loop
             if any(r in written for r in entry_roots):
                 return "swap" if swaps else "choice"
-            return "exchange" if swaps else "read"
+            return "exchange" if exchange else "read"
         mode: Mode = max((slot.template.mode for slot in group), key=("exchange", "read", "swap", "choice").index)
         if mode in ("exchange", "read"):
             starts = [r for slot in group for r in _roots(slot.start)]
             if any(r in written for r in (*entry_roots, *starts)):
                 mode = "swap" if swaps else "choice"
-            elif not swaps:
+            elif not exchange:
                 mode = "read"
         if mode == "swap":
             touched = any(r in arm.scope.localized for arm in self.arms if arm.scope for r in entry_roots)
@@ -377,9 +378,7 @@ def with_rebounds(t: Template, decided: dict[int, Rebound]) -> Template:
 
 def _is_permutation(group: Sequence[_Slot], entries: Sequence[ArrayTracer]) -> bool:
     """Whether a turn does nothing but exchange the arrays of the names."""
-    if any(e.lenses or isinstance(e, ChoiceTracer) for e in entries) or len(entries) != len(group):
-        return False
-    if not all(isinstance(slot.out, ArrayTracer) for slot in group):
+    if len(entries) != len(group) or not all(isinstance(slot.out, ArrayTracer) for slot in group):
         return False
     starts = [slot.start for slot in group]
     for outs in combinations([slot.out for slot in group], starts) or [()]:
