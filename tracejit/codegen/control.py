@@ -296,7 +296,12 @@ class Kernel:
         for phi, v in zip(phis, values):
             phi.add(v, f.label)
         last = f.label
-        f.branch_if(more, body, done)
+        facts = ""
+        if op.attrs.get("vector") is False:
+            # scattered stores as vectors are slower than one by one
+            scalar = self.module.node('!{!"llvm.loop.vectorize.enable", i1 false}')
+            facts = f", !llvm.loop {self.module.distinct(scalar)}"
+        f.branch_if(more, body, done, facts)
         f.start(done)
         if literal:
             return values
