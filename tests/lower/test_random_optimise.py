@@ -7,7 +7,7 @@ import pytest
 from tests.lower.programs import Generator, arguments, outcome
 from tracejit.ir.text import parse_function, print_function
 from tracejit.ir.verify import verify
-from tracejit.lower import checks, dce, hoist, share, simplify, versions
+from tracejit.lower import checks, dce, hoist, overflow, share, simplify, versions
 from tracejit.ops import REGISTRY, control
 
 PASSES = {
@@ -16,11 +16,12 @@ PASSES = {
     "share": share.run,
     "checks": checks.run,
     "hoist": hoist.run,
+    "overflow": overflow.run,
     "versions": versions.run,
     "dce": dce.run,
 }
 ORDERS = [
-    ["simplify", "share", "checks", "flatten", "hoist", "versions", "simplify", "share", "dce"],
+    ["simplify", "share", "checks", "flatten", "hoist", "overflow", "versions", "simplify", "share", "dce"],
     ["checks"],
     ["versions", "dce"],
     ["hoist", "checks", "hoist"],
