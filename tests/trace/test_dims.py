@@ -100,6 +100,13 @@ def test_indices_that_wrap_around():
     assert outcome(traced, lambda x, i: x[i + i], arr(4), 2**62)[1] is OverflowError
 
 
+def test_constants_beyond_64_bits():
+    for i in (2**70, -(2**70), 2**63, 2**63 - 1, -(2**63)):
+        agree(lambda x: (x[i:], x[:i], x[::i], x[-i:i]), arr(5))
+        agree(lambda x: x[i], arr(5))
+        agree(lambda x, k: x[k, i], arr(5, 2), 1)
+
+
 def test_huge_steps_and_bounds():
     for s in (2**63 - 1, -(2**63), 2**62, -(2**62)):
         agree(lambda x, s: (x[::s], x[1::s], x[:s], x[s:]), arr(5), s)

@@ -151,6 +151,8 @@ def _sequence_item(entry: Any) -> Item:
 
 def normalised(index: Dim, n: Dim, axis: int) -> Dim:
     """``index`` along an axis of length ``n``: checked to be in bounds, and counted from the start."""
+    if isinstance(index, int) and not -(2**63) <= index < 2**63:
+        raise IndexError(_INVALID)
     if isinstance(index, int) and isinstance(n, int):
         if -n <= index < n:
             return index + n if index < 0 else index
@@ -187,7 +189,8 @@ def slice_bounds(s: slice, n: Dim) -> tuple[Dim, Dim, Dim]:
     """
     if isinstance(n, int) and all(type(x) is int or x is None for x in (s.start, s.stop, s.step)):
         turns = range(*s.indices(n))  # ValueError for step 0
-        return turns.start, len(turns), turns.step
+        # a step beyond the axis is never made, and might not be a number of 64 bits
+        return turns.start, len(turns), turns.step if -n <= turns.step <= n else n + 1
     step: Dim = 1 if s.step is None else _bound(s.step)
     start: Dim | None = None if s.start is None else _bound(s.start)
     stop: Dim | None = None if s.stop is None else _bound(s.stop)
@@ -210,12 +213,14 @@ def _bound(x: Any) -> Dim:
             return conversions.as_index(x)
         except TypeError:
             raise TypeError("slice indices must be integers or None or have an __index__ method") from None
-    return operator.index(x)
+    return min(max(operator.index(x), -(2**63)), 2**63 - 1)
 
 
 def _ascending(start: Dim | None, stop: Dim | None, step: Dim, n: Dim) -> tuple[Dim, Dim]:
     first = 0 if start is None else dims.maximum(wrapped(start, n), 0)
     end = n if stop is None else dims.minimum(wrapped(stop, n), n)
+    if start is not None and stop is not None:
+        end = dims.maximum(end, 0)  # the span must not leave 64 bits
     span = dims.sub(end, first)
     return first, dims.maximum(_turns(span, step), 0)
 
@@ -224,6 +229,8 @@ def _descending(start: Dim | None, stop: Dim | None, step: Dim, n: Dim) -> tuple
     last = dims.sub(n, 1)
     first = last if start is None else dims.minimum(wrapped(start, n), last)
     end = -1 if stop is None else dims.maximum(wrapped(stop, n), -1)
+    if start is not None and stop is not None:
+        first = dims.maximum(first, -1)
     span = dims.sub(first, end)
     return first, dims.maximum(_turns(span, dims.sub(0, dims.maximum(step, -(2**63 - 1)))), 0)
 
