@@ -65,6 +65,9 @@ class Nested:
     items: tuple[Any, ...]
 
 
+_CONVERSIONS: dict[str, Callable[[Any], str]] = {"!r": repr, "!s": str, "!a": ascii}
+
+
 def materialise(part: Any, operands: Sequence[np.ndarray[Any, Any]]) -> Any:
     """What a part of a print, or an argument of an exception, is when the program runs."""
     if isinstance(part, Slot):
@@ -80,7 +83,7 @@ def materialise(part: Any, operands: Sequence[np.ndarray[Any, Any]]) -> Any:
         else:
             inner, conversion, spec = piece
             value = materialise(inner, operands)
-            converted = {"": lambda x: x, "!r": repr, "!s": str, "!a": ascii}[conversion](value)
+            converted = _CONVERSIONS[conversion](value) if conversion else value
             text += format(converted, spec)
     return text
 
