@@ -57,8 +57,12 @@ def test_read_only_copies():
 
 
 def test_odd_arrays_inside_lists_are_refused():
-    with pytest.raises(UnsupportedError, match="list argument is misaligned"):
-        copy_in([[misaligned()]])
+    for inside in ([misaligned()], {"a": (1, misaligned())}, [[np.zeros(3, ">f8")]]):
+        assert not copy_in([inside])
+        with pytest.raises(UnsupportedError, match=r"p0\[.* is (misaligned|byte-swapped)"):
+            arrays(inside)
+    with pytest.raises(UnsupportedError, match=r"p0\[0\] is a numpy.longlong"):
+        arrays([np.longlong(1)])
 
 
 def test_numpy_scalars_of_other_c_types():
@@ -115,7 +119,7 @@ def test_what_cannot_be_one_flat_array():
         groups(x, x.view("i8")).overlaps  # noqa: B018
     with pytest.raises(UnsupportedError, match="parts of elements"):
         raw = np.zeros(100, np.uint8)
-        odd = np.ndarray((3,), "f8", raw, 0), np.ndarray((3,), "f8", raw, 4)
+        odd = np.ndarray((2,), "c16", raw, 0), np.ndarray((2,), "c16", raw, 8)
         groups(*odd).overlaps  # noqa: B018
     y = x[2:]
     y.flags.writeable = False

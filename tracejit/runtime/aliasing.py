@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tracejit.errors import UnsupportedError
 from tracejit.ir.interface import Disjoint, Input, Same, describe
-from tracejit.runtime.signature import ArrayLeaf, native_dtype, needs_copy
+from tracejit.runtime.signature import ArrayLeaf, native_dtype, needs_copy, oddity
 
 Array = np.ndarray[Any, Any]
 
@@ -59,7 +59,7 @@ class Copies:
                 return original
             if isinstance(result, np.ndarray) and result.base is copy:
                 raise UnsupportedError(
-                    f"the result is a view of an argument whose memory is {_oddity(original)}",
+                    f"the result is a view of an argument whose memory is {oddity(original)}",
                     hint="pass np.ascontiguousarray(x.astype(x.dtype.newbyteorder('='))), or return a copy",
                 )
         return result
@@ -91,18 +91,7 @@ def _usable(value: Any, copies: Copies, known: dict[int, Array]) -> Any:
     if kind is tuple:
         items = [_usable(v, copies, known) for v in value]
         return value if all(a is b for a, b in zip(items, value)) else tuple(items)
-    if kind in (list, dict):
-        for v in value.values() if kind is dict else value:
-            if type(v) is np.ndarray and native_dtype(v.dtype) is not None and needs_copy(v):
-                text = f"an array in a {kind.__name__} argument is {_oddity(v)}"
-                raise UnsupportedError(text, hint="pass np.array(x, dtype=x.dtype.newbyteorder('='))")
     return value
-
-
-def _oddity(array: Array) -> str:
-    if not array.dtype.isnative:
-        return "byte-swapped"
-    return "misaligned" if not array.flags.aligned else "laid out with strides that are no multiple of the item size"
 
 
 # --- overlapping arrays

@@ -221,6 +221,13 @@ def needs_copy(array: np.ndarray[Any, Any]) -> bool:
     return not array.dtype.isnative or not array.flags.aligned or any(s % size for s in array.strides)
 
 
+def oddity(array: np.ndarray[Any, Any]) -> str:
+    """Why an array :func:`needs_copy`."""
+    if not array.dtype.isnative:
+        return "byte-swapped"
+    return "misaligned" if not array.flags.aligned else "laid out with strides that are no multiple of the item size"
+
+
 @dataclass
 class Policy:
     """What a dispatcher has learnt about its arguments.
@@ -316,6 +323,10 @@ class Classifier:
                 f"{describe(source)} is an array of dtype {array.dtype}, which tracejit does not compile",
                 hint="convert it to a numeric dtype (bool, an integer, float16/32/64 or complex64/128) before the call",
             )
+        if needs_copy(array):
+            raise UnsupportedError(
+                f"{describe(source)} is {oddity(array)}", hint="pass np.array(x, dtype=x.dtype.newbyteorder('='))"
+            )
         leaf = ArrayLeaf(path, source, array, dtype, layout_of(array))
         number = len(self.leaves)
         first = self._arrays.setdefault(id(array), number)
@@ -335,6 +346,10 @@ class Classifier:
             if dtype is None:
                 raise UnsupportedError(
                     f"{describe(source)} is a NumPy scalar of dtype {value.dtype}, which tracejit does not compile"
+                )
+            if kind is not dtype.type:
+                raise UnsupportedError(
+                    f"{describe(source)} is a numpy.{kind.__name__}", hint=f"pass a numpy.{dtype.type.__name__}"
                 )
             scalar_kind: ScalarKind = "numpy"
         else:

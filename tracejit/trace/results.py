@@ -8,6 +8,7 @@ made to their stand-ins, last of all.
 from __future__ import annotations
 
 import copy
+import enum
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Sequence
@@ -236,7 +237,7 @@ def taken_apart(x: Any) -> tuple[Any, Sequence[Any], tuple[Any, ...], Callable[[
         return "make", list(x.values()), (), lambda parts: Counter(dict(zip(keys, parts)))
     if kind is deque:
         return "make", list(x), (), lambda parts: deque(parts, x.maxlen)
-    if isinstance(x, type) or not objects.can_stand_in(x) or isinstance(x, types.FunctionType):
+    if isinstance(x, (type, enum.Enum, types.FunctionType)) or not objects.can_stand_in(x):
         return None
     names = list(objects.own_attributes(x))
     base = types.SimpleNamespace if isinstance(x, types.SimpleNamespace) else object
