@@ -135,7 +135,7 @@ def _array(items: Staged, each: Any, dtype: np.dtype[Any] | None) -> Any:
     element = _element(items, each)
     if element is None:
         return NotImplemented
-    shape, own = element
+    shape, own, nested = element
     out_dtype = own if dtype is None else dtype
     from tracejit.trace.numpy_api import lookup
 
@@ -143,7 +143,7 @@ def _array(items: Staged, each: Any, dtype: np.dtype[Any] | None) -> Any:
     assert empty is not None
     length = items.length if isinstance(items.length, int) else from_counter(items.length)
     out = empty((length, *shape), out_dtype)
-    _as_user(_fill, out, items, each, _same)
+    _as_user(_fill, out, items, each, np.array if nested else _same)
     return out
 
 
@@ -151,14 +151,17 @@ def _same(x: Any) -> Any:
     return x
 
 
-def _element(items: Staged, each: Any) -> tuple[tuple[Any, ...], np.dtype[Any]] | None:
-    """Shape and dtype of the elements, found out by recording one that is thrown away."""
+def _element(items: Staged, each: Any) -> tuple[tuple[Any, ...], np.dtype[Any], bool] | None:
+    """Shape and dtype of the elements, and whether they are lists, found out by recording one that is thrown away."""
     c = control()
     arm = Arm(c)
     arm.open()
     try:
         item = items.item(from_dim(arm.block.add_param(INDEX)))
         value = each(item, item)
+        nested = isinstance(value, (list, tuple))
+        if nested:
+            value = calls.call(np.array, (value,), {})
     except Exception as error:
         if not arm.caught(error):
             raise
@@ -174,5 +177,5 @@ def _element(items: Staged, each: Any) -> tuple[tuple[Any, ...], np.dtype[Any]] 
         raise CaptureError(f"an array of {describe(value)} is not supported here")
     arm.abandon()
     assert found is not None
-    return shape, found.dtype
+    return shape, found.dtype, nested
 

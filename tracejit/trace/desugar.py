@@ -98,7 +98,7 @@ class Desugar:
                 place = out
                 for k, operand in enumerate(e.values):
                     before, value = self._value(operand)
-                    place += [*before, ast.copy_location(assign(name, value), operand)]
+                    place += [*before, at(assign(name, value), operand)]
                     if k < len(e.values) - 1:
                         test: ast.expr = load(name)
                         branch = at(ast.If(test if isinstance(e.op, ast.And) else negate(test), [], []), operand)

@@ -9,6 +9,7 @@ from typing import Any
 from tracejit.ir.core import Value
 from tracejit.ir.types import INDEX, INT64, ArrayType, Dim
 from tracejit.ops import elementwise as E
+from tracejit.ops.builder import Builder
 from tracejit.trace import boxes, dims
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.context import Context, current
@@ -66,6 +67,12 @@ def same_structure(a: Lenses, b: Lenses) -> bool:
 
 def available(context: Context, d: Dim) -> bool:
     return isinstance(d, int) or context.is_available(d)
+
+
+def whole_view(root: ArrayTracer) -> ArrayTracer:
+    """All of an array, as a view of it."""
+    rank = root.ndim
+    return root.part(Strided(root.shape_dims, (0,) * rank, tuple((k, k) for k in range(rank)), (1,) * rank))
 
 
 def view_of(root: ArrayTracer, lenses: Lenses, like: ArrayTracer) -> ArrayTracer:
@@ -148,16 +155,22 @@ class Exported(Template):
 
 @dataclass(frozen=True, eq=False)
 class View(Template):
-    """A view with numbers that come out of the arms; ``fixed`` has those that do not (else None)."""
+    """A view with numbers that come out of the arms; ``fixed`` has those that do not (else None).
+
+    When ``whole`` is given, it may also be that array itself, of which it would be a view otherwise.
+    """
 
     root: Template
     like: ArrayTracer
     fixed: tuple[Dim | None, ...]
     given: tuple[ArrayTracer, ...]
+    whole: ArrayTracer | None = None
     is_array = True
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, View) or self.root != other.root or self.fixed != other.fixed:
+            return False
+        if self.whole is not other.whole:
             return False
         return same_structure(self.like.lenses, other.like.lenses)
 
@@ -165,20 +178,34 @@ class View(Template):
 
     def pack(self, x: ArrayTracer, out: list[Value]) -> None:
         b = current().at()
-        for own, d in zip(numbers_of(x.lenses), self.fixed):
+        for own, d in zip(numbers_of(x.lenses or self.like.lenses), self.fixed):
             if d is None:
                 out.append(b.index(own))
+        if self.whole is not None:
+            out.append(self._which(x, b))
+
+    def _which(self, x: ArrayTracer, b: Builder) -> Value:
+        known = current().inputs.heads.get(x)
+        return known if isinstance(known, Value) else b.const(0 if x is self.whole else 1, INT64)
 
     def allocate(self, new: NewValue) -> None:
         for d in self.fixed:
             if d is None:
                 new(INDEX)
+        if self.whole is not None:
+            new(INDEX)
 
     def unpack(self, values: Values) -> Any:
         numbers = [next(values) if d is None else d for d in self.fixed]
         root = self.root.unpack(iter(()))
         view = view_of(root, with_all_numbers(self.like.lenses, numbers), self.like)
-        current().nonnegative.update(d for d in view.shape_dims if isinstance(d, Value))
+        context = current()
+        context.nonnegative.update(d for d in view.shape_dims if isinstance(d, Value))
+        if self.whole is not None:
+            which = next(values)
+            if context.inputs.after_loop is not None:
+                return ChoiceTracer(which, (self.whole, view))
+            context.inputs.heads[view] = which
         return view
 
     def fits(self, x: Any) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 
 from tracejit.errors import NeedsConcrete
 from tracejit.ir.core import Value
-from tracejit.trace import calls, comprehensions, contexts, either, exceptions, iterables, loops, staging
+from tracejit.trace import calls, comprehensions, contexts, conversions, either, exceptions, iterables, loops, staging
 from tracejit.trace.boxes import ArrayTracer, box_of
 from tracejit.trace.context import current, is_tracing
 from tracejit.trace.control import UNBOUND, control
@@ -241,7 +241,7 @@ class Hooks:
     # --- access
     def attr(self, owner: Any, name: str) -> Any:
         if isinstance(owner, Tracer):
-            return getattr(owner, name)
+            return conversions.attribute(owner, name)
         return control().captures.attr(owner, name) if is_tracing() else getattr(owner, name)
 
     def setattr(self, value: Any, owner: Any, name: str) -> None:

@@ -116,7 +116,16 @@ class Loop:
                 turn.abandon()
                 self._restart = False
                 continue
-            new = turn.widened(self._env)
+            try:
+                new = turn.widened(self._env)
+            except CaptureError as error:
+                if not self._fixable:
+                    raise
+                self._failed = error
+                turn.abandon()
+                self._turn = None
+                self._state = entry
+                return
             if new is None:
                 return
             turn.abandon()
@@ -175,7 +184,7 @@ class _Plain:
 
 def for_driver(site: Site, items: Any, env: Env) -> Loop | _Plain:
     """The driver of ``for``."""
-    if site.flag is None and not isinstance(items, (Staged, ArrayTracer, range, Unrolled)) and staged(items) is None:
+    if site.flag is None and (not is_tracing() or (not isinstance(items, Unrolled) and staged(items) is None)):
         return _Plain(items)
     return For(site, items, env)
 

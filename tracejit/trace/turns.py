@@ -19,7 +19,7 @@ from tracejit.trace.carried import Mode, Rebound, heads
 from tracejit.trace.context import current
 from tracejit.trace.control import UNBOUND, Arm, Control, NotRollable, Scope, Unbound
 from tracejit.trace.either import Either, MaybeUnbound, describe
-from tracejit.trace.exports import Exports, View, available, numbers_of
+from tracejit.trace.exports import Exports, View, available, numbers_of, whole_view
 from tracejit.trace.identity import ById
 from tracejit.trace.journal import restore
 from tracejit.trace.paths import combinations
@@ -68,7 +68,9 @@ class LoopPolicy(Policy):
             dtype, shape, order, entries, mode, slot = a.dtype, a.shape, a.order, list(a.entries), a.mode, a.slot
         elif isinstance(a, View):
             known = self.exports.views(a.like, x)
-            return View(a.root, a.like, _fixed(a, known), (*a.given, x)) if isinstance(known, View) else None
+            if not isinstance(known, View):
+                return None
+            return View(a.root, a.like, _fixed(a, known), (*a.given, x), a.whole)
         else:
             return None
         if x.dtype != dtype or x.ndim != len(shape):
@@ -81,6 +83,10 @@ class LoopPolicy(Policy):
             if self.after_only:
                 return self.exports.views(first, x) or self.exports.choice([(first, 0), (x, 0)])
             known = self.exports.views(first, x)
+            if known is None and first.root is first and x.root is first and not isinstance(first, ChoiceTracer):
+                known = self.exports.views(whole_view(first), x)
+                if isinstance(known, View):
+                    known = replace(known, whole=first)
             if known is not None:
                 return known
         for part in _flat(x):
