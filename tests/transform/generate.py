@@ -10,7 +10,7 @@ import numpy as np
 
 from tracejit.ir.core import Block, Function, Value
 from tracejit.ir.types import BOOL, FLOAT64, INDEX, ArrayType
-from tracejit.ops import control, structural
+from tracejit.ops import control, reduction, structural
 from tracejit.ops import elementwise as e
 from tracejit.ops.builder import Builder
 
@@ -69,7 +69,7 @@ class Generator:
         index = state[INDEX_AT]
         kinds = ["vector", "vector", "scalar", "scalar", "store", "store", "accumulate", "slice", "moving", "swap",
                  "alias", "reduce", "product", "row", "row store", "gather", "scatter", "guard", "condition", "index",
-                 "shrink", "ragged", "new"]  # fmt: skip
+                 "shrink", "ragged", "new", "concat", "fold", "windows", "limit", "complex"]  # fmt: skip
         if depth < self.depth:
             kinds += ["if", "if", "if", "for", "for", "for", "triangle", "while", "while", "halving"]
         match r.choice(kinds):
@@ -133,6 +133,23 @@ class Generator:
             case "ragged":
                 n, z = state[LENGTH], state[RAGGED]
                 state[RAGGED] = b.apply(r.choice(UNARY), b.apply(e.mul, z, b.fill(state[s], (n,))))
+            case "concat":
+                parts = [b.view(state[v], (N // 2,), (r.randrange(3),), ((0, 0),), (1,)) for v in (i, j)]
+                state[k] = b.concat(parts, 0, N)
+            case "fold":
+                fold = r.choice([reduction.reduce_prod, reduction.reduce_max, reduction.reduce_min])
+                state[s] = b.reduce(fold, state[i], (0,))
+            case "windows":
+                pairs = b.view(state[i], (3, 2), (0,), ((0, 0), (0, 1)), (1, 1))
+                products = b.reduce(reduction.reduce_prod, pairs, (1,))
+                state[j] = b.update(state[j], products, (0,), ((0, 0),), (1,))
+            case "limit":
+                other = self.vector(b, state[i], state[k], state[s])
+                state[i] = b.apply(r.choice([e.minimum, e.maximum]), state[j], other)
+            case "complex":
+                z = b.apply(e.make_complex, state[s], state[t])
+                w = b.apply(e.mul, b.apply(e.sin, z), b.apply(e.conj, z))
+                state[s] = b.apply(e.tanh, b.apply(r.choice([e.real, e.imag]), w))
             case "if":
                 state = self.branch(b, state, depth)
             case "for":

@@ -114,7 +114,7 @@ def test_casts(source: str, target: str) -> None:
     check(function, x, order=2, numerical=False, agreement=1e-2)
     t = np.array([1, 2, 3]).astype(source)
     out = run(jvp(function, [0]), [x, t])
-    np.testing.assert_array_equal(out[1], t.astype(target))
+    np.testing.assert_array_equal(out[1], (t if target[0] == "c" else t.real).astype(target))
 
 
 def test_casts_through_integers_have_derivative_zero() -> None:
