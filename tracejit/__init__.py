@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tracejit import config as config
     from tracejit import errors as errors
     from tracejit.api import jit as jit
+    from tracejit.api import unroll as unroll
     from tracejit.errors import TracejitError as TracejitError
-    from tracejit.trace.staging import unroll as unroll
 
 __version__ = "0.1.0"
 __all__ = ["TracejitError", "config", "errors", "jit", "unroll"]
@@ -24,7 +24,7 @@ __all__ = ["TracejitError", "config", "errors", "jit", "unroll"]
 _HOMES = {
     "TracejitError": "tracejit.errors",
     "jit": "tracejit.api",
-    "unroll": "tracejit.trace.staging",
+    "unroll": "tracejit.api",
 }
 
 

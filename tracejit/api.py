@@ -16,6 +16,7 @@ from tracejit.runtime.options import Options
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 _NOT_PYTHON = (
     type,
@@ -87,6 +88,22 @@ def jit(
     if function is None:
         return lambda f: _jit(f, options)
     return _jit(function, options)
+
+
+def unroll(items: Iterable[T]) -> Iterable[T]:
+    """Have a ``for`` loop unrolled: ``for i in tracejit.unroll(range(3))``.
+
+    The loop's body is compiled once per turn, with the item of that turn known while tracing (when it is a Python
+    value). In plain Python it changes nothing. A loop is unrolled without this when it is short, or needs its counter
+    as a Python value.
+
+    Args:
+        items: Anything of a length known while tracing.
+    """
+    from tracejit.trace.iterables import Unrolled
+
+    result: Iterable[T] = Unrolled(items)
+    return result
 
 
 def _jit(function: Any, options: Options) -> Any:

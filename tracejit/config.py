@@ -86,6 +86,10 @@ class Settings:
     unroll: int = field(
         default=8, metadata=_about(_count, "loops over a static range of at most so many turns are unrolled")
     )
+    unroll_nest: int = field(
+        default=16,
+        metadata=_about(_count, "... as long as nested ones together make at most so many copies of a statement"),
+    )
     max_unroll: int = field(
         default=1024,
         metadata=_about(_count, "the longest loop that is unrolled because its body needs the index as a Python value"),

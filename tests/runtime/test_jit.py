@@ -108,6 +108,15 @@ def test_what_cannot_be_decorated(thing):
         tj.jit(thing)
 
 
+def test_unroll():
+    def f(x):
+        for k in tj.unroll(range(20)):
+            x = x + [1.0, 2.0][k % 2]
+        return x
+
+    assert tj.jit(f)(1.0) == f(1.0) and "for" not in tj.jit(f).ir(1.0)
+
+
 def test_bad_options():
     with pytest.raises(ValueError, match="shapes is 'some'"):
         tj.jit(double, shapes="some")

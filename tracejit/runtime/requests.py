@@ -38,7 +38,12 @@ def make_request(
         guards=signature.guards,
         relations=relations,
         hidden=dict(hidden),
-        options=Options(unroll=settings.unroll, max_unroll=settings.max_unroll, inline_depth=settings.inline_depth),
+        options=Options(
+            unroll=settings.unroll,
+            unroll_nest=settings.unroll_nest,
+            max_unroll=settings.max_unroll,
+            inline_depth=settings.inline_depth,
+        ),
     )
 
 
