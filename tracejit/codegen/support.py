@@ -7,6 +7,7 @@ every module that does not carry it compiles faster.
 from __future__ import annotations
 
 import functools
+import platform
 from collections.abc import Mapping
 
 from tracejit.codegen import capi, cpu, runtime_ir
@@ -178,19 +179,24 @@ no:
 }}
 """
 
+# a clock that user code may read, and about how far it gets in a thirtieth of a second
+_CLOCK, _TICKS = (
+    ("readcyclecounter", 100_000_000) if platform.machine() in ("x86_64", "AMD64") else ("readsteadycounter", 1_000_000)
+)
+
 _POLL = f"""
 @next = internal global i64 0
-declare i64 @llvm.readcyclecounter()
+declare i64 @llvm.{_CLOCK}()
 declare i32 @PyGILState_Ensure()
 declare i32 @PyErr_CheckSignals()
 declare void @PyGILState_Release(i32)
 define i32 @{POLL}(ptr %context) {{
-  %now = call i64 @llvm.readcyclecounter()
+  %now = call i64 @llvm.{_CLOCK}()
   %next = load atomic i64, ptr @next monotonic, align 8
   %due = icmp uge i64 %now, %next
   br i1 %due, label %look, label %no
 look:
-  %later = add i64 %now, 100000000
+  %later = add i64 %now, {_TICKS}
   store atomic i64 %later, ptr @next monotonic, align 8
   %state = call i32 @PyGILState_Ensure()
   %signal = call i32 @PyErr_CheckSignals()

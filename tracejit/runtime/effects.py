@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from tracejit.ir.core import Op
 from tracejit.ir.loc import Loc
 from tracejit.ops.control import materialise
 from tracejit.ops.primitive import as_kind
+from tracejit.record import record
 
 
 def read(address: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -30,7 +30,8 @@ def read_slots(address: int, dtypes: Sequence[np.dtype[Any]]) -> list[np.ndarray
 
 
 def read_operands(address: int, dtypes: Sequence[np.dtype[Any]], ranks: Sequence[int]) -> list[np.ndarray[Any, Any]]:
-    """The operands of an effect: an array of rank above 0 is a pointer slot followed by its dimensions, and is copied."""
+    """The operands of an effect: an array of rank above 0 is a pointer slot followed by its dimensions, and is
+    copied."""
     operands: list[np.ndarray[Any, Any]] = []
     at = 0
     for rank in ranks:
@@ -52,7 +53,7 @@ def write_slots(address: int, dtypes: Sequence[np.dtype[Any]], numbers: Sequence
         ctypes.memmove(address + SLOT * k, raw, len(raw))
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class _Site:
     """What is needed of an op at run time; the op itself would keep the whole program alive."""
 
