@@ -556,6 +556,27 @@ def test_extremes_and_sums():
     agree(lambda a, b: (any_([a, b]), all_((a, b)), any_([0, a]), all_([True, b])), 0, 2.0)
 
 
+def test_compensated_sums():
+    """The sum of floats as Python 3.12 and later compute it, recorded and written out."""
+    from tracejit.trace.numpy_api.builtins import summed
+
+    def neumaier(items):
+        total, lost = 0.0, 0.0
+        for x in items:
+            following = total + x
+            lost += (total - following) + x if abs(total) >= abs(x) else (x - following) + total
+            total = following
+        return total + lost if math.isfinite(lost) else total
+
+    for items in ([0.1] * 8, [1e16, 1.0, -1e16], [1.0, 1e100, 1.0, -1e100], [math.inf, 1.0], [-0.0, 0.5]):
+        got = traced(lambda *x: summed(x, 0, True), *items)
+        assert type(got) is float and got == neumaier(items)
+    assert traced(lambda *x: summed(x, 0, True), 1, True, 3) == 5
+    assert type(traced(lambda *x: summed(x, 0, True), 1, 0.5, numpy.float32(1))) is numpy.float32
+    assert math.copysign(1, traced(lambda *x: summed(x, -0.0, True), -0.0)) == -1
+    assert traced(lambda *x: summed(x, 1.5, True), 1, True) == 3.5
+
+
 def test_lengths():
     agree(lambda x: len_(x), arr(3, 2))
     agree(lambda x: len_(x), numpy.array(1.0))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from tracejit.errors import CaptureError, UnsupportedError
 from tracejit.ir.core import Block, Value
-from tracejit.ir.types import BOOL, INDEX
+from tracejit.ir.types import BOOL, FLOAT64, INDEX, INT64
 from tracejit.ops import control, reduction
 from tracejit.ops import elementwise as E
 from tracejit.trace import conversions, dims, promotion
@@ -19,6 +21,7 @@ from tracejit.trace.context import current
 from tracejit.trace.numpy_api.table import has_traced, implements
 from tracejit.trace.scalars import (
     ScalarTracer,
+    alternatives_of,
     as_tracer,
     binary,
     chosen,
@@ -30,6 +33,8 @@ from tracejit.trace.scalars import (
 )
 from tracejit.trace.tracer import Tracer
 
+COMPENSATED = sys.version_info >= (3, 12)
+COMPENSATED_INTS = sys.version_info >= (3, 14)
 UNROLL = 8  # the longest array that min, max and sum go through without a loop
 
 
@@ -227,10 +232,57 @@ def sum_(iterable: Any, /, start: Any = 0) -> Any:
         n = iterable.shape_dims[0]
         if not isinstance(n, int) or n > UNROLL:
             return _sum_of_array(iterable, start)
-    result = start
-    for x in _items(iterable):
+    return summed(_items(iterable), start, COMPENSATED)
+
+
+def summed(items: Sequence[Any], start: Any, compensated: bool) -> Any:
+    """``sum(items, start)``; from Python 3.12 on, sums of floats are compensated."""
+    result, rest = start, iter(items)
+    if compensated:
+        if _is_int(result):
+            for x in rest:
+                result = result + x
+                if not _is_int(x):
+                    break
+        if _is(result, (FLOAT64,)):
+            result, rest = _compensated_sum(result, list(rest))
+    for x in rest:
         result = result + x
     return result
+
+
+def _is(x: Any, dtypes: Sequence[Any]) -> bool:
+    """Whether ``x`` is a Python number of one of ``dtypes``."""
+    return is_scalar(x) and all(kind == "python" and dtype in dtypes for kind, dtype in alternatives_of(x))
+
+
+def _is_int(x: Any) -> bool:
+    return _is(x, (BOOL, INT64))
+
+
+def _compensated_sum(start: Any, items: list[Any]) -> tuple[ScalarTracer, Iterator[Any]]:
+    """Neumaier's sum of the numbers that ``items`` begins with, and the other items."""
+    b = current().at()
+    total = as_tracer(start).value
+    lost = b.const(0.0, FLOAT64)
+    rest = iter(items)
+    for x in rest:
+        if _is(x, (FLOAT64,)) or (_is_int(x) and COMPENSATED_INTS):
+            value = b.cast(as_tracer(x).value, FLOAT64)
+            following = b.apply(E.add, total, value)
+            kept = b.apply(E.ge, b.apply(E.abs, total), b.apply(E.abs, value))
+            large, small = b.apply(E.select, kept, total, value), b.apply(E.select, kept, value, total)
+            lost = b.apply(E.add, lost, b.apply(E.add, b.apply(E.sub, large, following), small))
+            total = following
+        elif _is_int(x):
+            total = b.apply(E.add, total, b.cast(as_tracer(x).value, FLOAT64))
+        else:
+            rest = chain((x,), rest)
+            break
+    # what was lost is infinite where the sum is; and adding 0.0 would turn -0.0 into 0.0
+    some = b.apply(E.and_, b.apply(E.isfinite, lost), b.apply(E.ne, lost, b.const(0.0, FLOAT64)))
+    whole = b.apply(E.select, some, b.apply(E.add, total, lost), total)
+    return python_scalar(whole), rest
 
 
 def _sum_of_array(x: ArrayTracer, start: Any) -> Any:
