@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from types import CodeType, FrameType, TracebackType
 from typing import Any, TypeVar
 
@@ -84,10 +84,14 @@ class NeedsConcrete(CaptureError):
     what: str
 
     def __init__(self, value: Any, what: str, *, hint: str | None = None, loc: Loc | None = None) -> None:
-        text = value.origin.text or "a value computed from traced values"
-        super().__init__(f"Python needs {what} here, but {text} is known only at run time", hint=hint, loc=loc)
+        text = value.origin.text or "a computed value"
+        super().__init__(f"{text} is known only at run time, but Python needs {what} here", hint=hint, loc=loc)
         self.value = value
         self.what = what
+
+
+class RecursionTooDeep(CaptureError, RecursionError):
+    """Calls nest too deep while the function is compiled: often a recursion that only run-time values would end."""
 
 
 class UnsupportedError(TracejitError):
@@ -98,20 +102,52 @@ class DerivativeError(TracejitError):
     """A derivative is asked for that does not exist or is not defined."""
 
 
-# --- showing the user's source -----------------------------------------------------------------------------------------
+def public(error: TracejitError) -> None:
+    """Make ``error`` an instance of one of the classes of this module: what is caught inside may be more special."""
+    if type(error).__module__.startswith(f"{_PACKAGE}."):
+        error.__class__ = next(cls for cls in type(error).__mro__ if cls.__module__ == __name__)
+
+
+# --- showing the user's source
+# -----------------------------------------------------------------------------------------
+
+
+_FIRST, _LAST = 4, 3  # how many places of a long chain of calls are shown
 
 
 def show(loc: Loc, text: str = "") -> str:
     """The user's source line at ``loc`` with carets (followed by ``text``), then those of its callers."""
+    places: list[tuple[Loc, int]] = []  # and how many more times
+    for place in _chain(loc):
+        if places and _key(places[-1][0]) == _key(place):
+            places[-1] = (place, places[-1][1] + 1)
+        else:
+            places.append((place, 0))
     lines: list[str] = []
-    place: Loc | None = loc
-    while place is not None:
-        word = "-->" if place is loc else "called from"
+    left_out = len(places) - _FIRST - _LAST
+    for k, (place, times) in enumerate(places):
+        if left_out > 1 and _FIRST <= k < len(places) - _LAST:
+            if k == _FIRST:
+                lines.append(f"  ... {left_out} more calls ...")
+            continue
+        word = "called from" if k else "-->"
         function = f", in {place.function}" if place.function else ""
         lines.append(f"  {word} {place.file}:{place.line}{function}")
-        lines.extend(_excerpt(place, text if place is loc else ""))
-        place = place.caller
+        lines.extend(_excerpt(place, "" if k else text))
+        if times:
+            lines.append(f"  ... and {times} more times from there ...")
     return "\n".join(lines)
+
+
+def _chain(loc: Loc | None) -> Iterator[Loc]:
+    """A place and those of its callers, innermost first."""
+    while loc is not None:
+        yield loc
+        loc = loc.caller
+
+
+def _key(loc: Loc) -> tuple[str, int, int | None, str]:
+    return loc.file, loc.line, loc.column, loc.function
 
 
 def _excerpt(loc: Loc, text: str) -> Iterator[str]:
@@ -140,16 +176,23 @@ def position(code: CodeType, lasti: int) -> tuple[int | None, int | None, int | 
     return None, None, None
 
 
-def traceback_loc(tb: TracebackType | None, is_user: Callable[[FrameType], bool]) -> Loc | None:
-    """The place of the innermost frame of a traceback that ``is_user``, and how it was called."""
-    loc: Loc | None = None
+def traceback_loc(
+    tb: TracebackType | None, is_user: Callable[[FrameType], bool], caller: Loc | None = None
+) -> Loc | None:
+    """The place of the innermost frame of a traceback that ``is_user``, and how it was called.
+
+    ``caller`` is how the outermost one was called; without any such frame the result is None.
+    """
+    loc = caller
+    found = False
     while tb is not None:
         if is_user(tb.tb_frame):
             code = tb.tb_frame.f_code
             line, column, end_column = position(code, tb.tb_lasti)
             loc = Loc(code.co_filename, line or tb.tb_lineno, column, end_column, code.co_qualname, loc)
+            found = True
         tb = tb.tb_next
-    return loc
+    return loc if found else None
 
 
 def locate(error: TracejitError, is_user: Callable[[FrameType], bool]) -> None:
@@ -158,7 +201,8 @@ def locate(error: TracejitError, is_user: Callable[[FrameType], bool]) -> None:
         error.loc = traceback_loc(error.__traceback__, is_user)
 
 
-# --- tracebacks --------------------------------------------------------------------------------------------------------
+# --- tracebacks
+# --------------------------------------------------------------------------------------------------------
 
 
 def is_internal(frame: FrameType) -> bool:
@@ -167,11 +211,17 @@ def is_internal(frame: FrameType) -> bool:
     return (name == _PACKAGE or name.startswith(_PACKAGE + ".")) and not name.startswith(_USER_PARTS)
 
 
-def strip_traceback(tb: TracebackType | None, drop: Callable[[FrameType], bool] = is_internal) -> TracebackType | None:
-    """``tb`` without the frames that ``drop`` names (tracejit's own)."""
+def strip_traceback(tb: TracebackType | None, files: Container[str] | None = None) -> TracebackType | None:
+    """``tb`` without tracejit's own frames.
+
+    Of what they call, only code in ``files`` is kept, when that is given: not the libraries that tracejit uses.
+    """
     kept: list[TracebackType] = []
+    inside = False
     while tb is not None:
-        if not drop(tb.tb_frame):
+        internal = is_internal(tb.tb_frame)
+        inside = inside or internal
+        if not internal and (not inside or files is None or tb.tb_frame.f_code.co_filename in files):
             kept.append(tb)
         tb = tb.tb_next
     result: TracebackType | None = None
@@ -182,7 +232,10 @@ def strip_traceback(tb: TracebackType | None, drop: Callable[[FrameType], bool] 
 
 def stripped(error: E) -> E:
     """``error`` with tracejit's frames taken out of its traceback and of its context's."""
-    error.__traceback__ = strip_traceback(error.__traceback__)
+    files = None
+    if isinstance(error, TracejitError):
+        files = {place.file for place in _chain(error.loc)}
+    error.__traceback__ = strip_traceback(error.__traceback__, files)
     context = error.__context__
     if isinstance(context, TracejitError):
         error.__context__ = None

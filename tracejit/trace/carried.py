@@ -1,16 +1,17 @@
 """What a recorded loop carries from turn to turn: local names, contents of arrays, contents of Python objects.
 
-Names get a template before the body is recorded (a guess: numbers are carried in the type they have before the loop, anything
-else stays the object it is). If what the body leaves behind does not fit, the template is widened and the body recorded
-again. Contents of arrays need no guess (see :meth:`Control.localize <tracejit.trace.control.Control.localize>`).
+Names get a template before the body is recorded (a guess: numbers are carried in the type they have before the loop,
+anything else stays the object it is). If what the body leaves behind does not fit, the template is widened and the
+body recorded again. Contents of arrays need no guess (see :meth:`Control.localize
+<tracejit.trace.control.Control.localize>`).
 
-A name that is bound to another array in each turn (``x = x + 1``, ``a, b = b, a``) is carried by its contents (:class:`Rebound`).
+A name that is bound to another array in each turn (``x = x + 1``, ``a, b = b, a``) is carried by its contents
+(:class:`Rebound`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from tracejit.ir.core import Block, Value
 from tracejit.ir.types import INDEX, INT64, ArrayType, Dim
 from tracejit.ops import control
 from tracejit.ops import elementwise as E
+from tracejit.record import record
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.context import Context, current
 from tracejit.trace.identity import ById
@@ -38,7 +40,8 @@ class MergedChoice(ChoiceTracer):
         order: The memory order.
 
     Attributes:
-        exchange: When several choices share out the same candidates among them, each to one: what they share, and which of
+        exchange: When several choices share out the same candidates among them, each to one: what they share, and
+        which of
             them this is.
     """
 
@@ -76,19 +79,20 @@ class MergedChoice(ChoiceTracer):
         return value
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Rebound(Template):
     """A name bound to an array that changes from turn to turn.
 
-    Two values besides run-time dimensions: which array it is (an index into ``entries``, or ``len(entries)`` for one made in the
-    loop), and its contents.
+    Two values besides run-time dimensions: which array it is (an index into ``entries``, or ``len(entries)`` for one
+    made in the loop), and its contents.
 
     Attributes:
         slot: Distinguishes the names of one loop.
         entries: The arrays that it may be from before the loop.
-        mode: ``"read"``: nothing writes to the arrays while they are carried, so contents are enough; ``"exchange"``: and the
-            names do nothing but exchange arrays. ``"swap"``: they exchange arrays that are written to. ``"choice"``: none
-            of these; each access looks up which array it is.
+        mode: ``"read"``: nothing writes to the arrays while they are carried, so contents are enough;
+        ``"exchange"``: and the
+            names do nothing but exchange arrays. ``"swap"``: they exchange arrays that are written to. ``"choice"``:
+            none of these; each access looks up which array it is.
     """
 
     slot: int
@@ -172,7 +176,7 @@ class Rebound(Template):
         return isinstance(x, ArrayTracer) and x.dtype == self.dtype and x.ndim == len(self.shape)
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class _Head:
     """What is known of the box that a name is bound to at the start of a turn."""
 
@@ -183,7 +187,9 @@ class _Head:
         """The identity among the entries of another name of the loop."""
         b = current().builder
         result = b.const(len(to.entries), INT64)
-        if all(a is c for a, c in zip(self.template.entries, to.entries)) and len(self.template.entries) == len(to.entries):
+        if all(a is c for a, c in zip(self.template.entries, to.entries)) and len(self.template.entries) == len(
+            to.entries
+        ):
             return self.identity
         for k, e in enumerate(self.template.entries):
             is_k = b.apply(E.eq, self.identity, b.const(k, INT64))
@@ -219,7 +225,8 @@ class AfterLoop:
         op = identity.op
         known = op.attrs["value"] if op is not None and op.name == "const" else None
         if known is not None and known < len(t.entries):
-            return t.entries[known]
+            entry: ArrayTracer = t.entries[known]
+            return entry
         if known is not None or not t.entries:
             return ArrayTracer(contents, t.order)
         if t.mode in ("swap", "exchange"):

@@ -1,7 +1,8 @@
-"""Comprehensions over run-time lengths, as the direct argument of a function: ``np.array([f(v) for v in x])``, ``sum(...)``.
+"""Comprehensions over run-time lengths, as the direct argument of a function: ``np.array([f(v) for v in x])``,
+``sum(...)``.
 
-Over what Python can iterate, they run as in Python. Where items would have to be counted at run time, the loop is recorded: the
-functions below stand for it, and are compiled as if the user had written them.
+Over what Python can iterate, they run as in Python. Where items would have to be counted at run time, the loop is
+recorded: the functions below stand for it, and are compiled as if the user had written them.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from tracejit.trace.iterables import Staged, from_counter, staged
 from tracejit.trace.scalars import ScalarTracer, from_dim
 from tracejit.trace.tracer import abstract
 
-
-# --- what stands for the loops: compiled as user code ----------------------------------------------------------------------
+# --- what stands for the loops: compiled as user code
+# ----------------------------------------------------------------------
 
 
 def _sum(items: Any, each: Any, keep: Any, start: Any) -> Any:
@@ -67,10 +68,8 @@ def _best(items: Any, each: Any, keep: Any, better: Any, message: str) -> Any:
 
 
 def _fill(out: Any, items: Any, each: Any, convert: Any) -> None:
-    k = 0
-    for item in items:
+    for k, item in enumerate(items):
         out[k] = convert(each(item, item))
-        k += 1
 
 
 def _greater(a: Any, b: Any) -> Any:
@@ -81,7 +80,8 @@ def _less(a: Any, b: Any) -> Any:
     return a < b
 
 
-# --- choosing ------------------------------------------------------------------------------------------------------------------
+# --- choosing
+# ------------------------------------------------------------------------------------------------------------------
 
 
 def comprehend(
@@ -178,4 +178,3 @@ def _element(items: Staged, each: Any) -> tuple[tuple[Any, ...], np.dtype[Any], 
     arm.abandon()
     assert found is not None
     return shape, found.dtype, nested
-

@@ -1,16 +1,16 @@
-"""What the control side of a trace keeps: open loops and branches, ``try`` blocks, recorded arms and how to undo them."""
+"""What the control side of a trace keeps: open loops and branches, ``try`` blocks, recorded arms and how to undo
+them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from tracejit.errors import CaptureError, TracejitError, is_internal, traceback_loc
 from tracejit.ir.core import Block, Op, Value
 from tracejit.ir.loc import UNKNOWN, Loc
+from tracejit.record import field, record
 from tracejit.trace import boxes
 from tracejit.trace.context import Context, current
 from tracejit.trace.identity import ById
@@ -38,7 +38,7 @@ class NotRollable(CaptureError):
     """Something that a recorded loop cannot do but an unrolled one can, such as growing a list."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Options:
     """Limits of a trace.
 
@@ -55,9 +55,10 @@ class Options:
     inline_depth: int = 200
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Scope:
-    """A block in a loop that runs many times: contents of arrays from outside become its parameters when first looked at.
+    """A block in a loop that runs many times: contents of arrays from outside become its parameters when first
+    looked at.
 
     Attributes:
         block: The block.
@@ -72,7 +73,7 @@ class Scope:
     localized: ById[tuple[Value, Value]] = field(default_factory=ById)
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class TryScope:
     """An open ``try``: checks that are recorded inside cannot be caught by it."""
 
@@ -114,7 +115,8 @@ class Control:
 
     # --- array contents in loops
     def localize(self, root: boxes.ArrayTracer) -> None:
-        """Let ``root``'s contents be those at the start of a turn, in every loop between its scope and the current one."""
+        """Let ``root``'s contents be those at the start of a turn, in every loop between its scope and the current
+        one."""
         if type(root) is boxes.ChoiceTracer:  # its candidates have the contents
             root.scope = self.context.scope
             return
@@ -131,7 +133,8 @@ class Control:
         root.scope = self.context.scope
 
     def unlocalized(self, root: boxes.ArrayTracer) -> Value:
-        """The contents of ``root``, seen from outside of the loops that are being recorded as far as it is unchanged in them."""
+        """The contents of ``root``, seen from outside of the loops that are being recorded as far as it is unchanged
+        in them."""
         value = root._value
         scope: Scope | None = self.context.scope
         while scope is not None:
@@ -143,7 +146,8 @@ class Control:
 
     @contextmanager
     def in_block(self, block: Block, scope: Scope | None = None) -> Iterator[None]:
-        """Ops go to the end of ``block``, a closed region of the block that is open (``scope``: the loop that it is)."""
+        """Ops go to the end of ``block``, a closed region of the block that is open (``scope``: the loop that it
+        is)."""
         outer = self.context.scope
         if scope is not None:
             self.context.scope = scope
@@ -172,7 +176,21 @@ def forget_abandoned(body: Block) -> None:
 
 _MACHINERY = frozenset(
     f"tracejit.trace.{name}"
-    for name in "carried control exports join journal loop_ops loops program results rewrite staging templates turns".split()
+    for name in [
+        "carried",
+        "control",
+        "exports",
+        "join",
+        "journal",
+        "loop_ops",
+        "loops",
+        "program",
+        "results",
+        "rewrite",
+        "staging",
+        "templates",
+        "turns",
+    ]
 )
 
 
@@ -183,7 +201,9 @@ def is_bug(error: BaseException) -> bool:
         tb = tb.tb_next
     if tb is None or not is_internal(tb.tb_frame):
         return False
-    return isinstance(error, AssertionError | NotImplementedError) or tb.tb_frame.f_globals.get("__name__") in _MACHINERY
+    return (
+        isinstance(error, AssertionError | NotImplementedError) or tb.tb_frame.f_globals.get("__name__") in _MACHINERY
+    )
 
 
 def control() -> Control:
@@ -316,7 +336,9 @@ class Arm:
                     hint="test for the condition instead of catching the exception",
                     loc=scope.loc,
                 )
-        loc = traceback_loc(error.__traceback__, lambda frame: c.context.is_user_code(frame.f_code))
+        is_user = c.context.is_user_code
+        caller = c.context.here().caller
+        loc = traceback_loc(error.__traceback__, lambda frame: is_user(frame.f_code), caller)
         emit_raise(c.context, error, loc or UNKNOWN)
         self.raised = True
         return True

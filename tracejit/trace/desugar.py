@@ -132,7 +132,9 @@ def _lazy_walrus(e: ast.expr) -> bool:
         case ast.IfExp():
             return _lazy_walrus(e.test) or _walrus(e.body) or _walrus(e.orelse)
         case ast.Compare() if len(e.ops) > 1:
-            return any(_lazy_walrus(v) for v in (e.left, e.comparators[0])) or any(_walrus(v) for v in e.comparators[1:])
+            return any(_lazy_walrus(v) for v in (e.left, e.comparators[0])) or any(
+                _walrus(v) for v in e.comparators[1:]
+            )
         case ast.Lambda():
             return False
     if isinstance(e, COMPREHENSIONS):

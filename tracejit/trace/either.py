@@ -1,7 +1,8 @@
 """Objects that differ by path in more than their numbers: None or a float, one str or another, a tuple or an int.
 
-An :class:`Either` can be carried around, joined again and returned. Using it means using whichever it is: the operation is
-recorded for each, and where Python would raise for one of them, so does the compiled program if it is that one.
+An :class:`Either` can be carried around, joined again and returned. Using it means using whichever it is: the
+operation is recorded for each, and where Python would raise for one of them, so does the compiled program if it is
+that one.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Either(Tracer):
 
     def _refuse(self, what: str) -> NoReturn:
         raise CaptureError(
-            f"this is {self.describe()}, depending on the path taken at run time, and Python needs to know which to {what}",
+            f"this is {self.describe()}, depending on the path taken at run time, and Python needs to know which it is "
+            f"to {what}",
             hint="move the use into the branches, or make the branches agree",
         )
 
@@ -109,7 +111,21 @@ def _unary(function: Callable[[Any], Any]) -> Any:
 
 
 def _install() -> None:
-    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift", "and_", "or_", "xor"):
+    for name in (
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "floordiv",
+        "mod",
+        "pow",
+        "matmul",
+        "lshift",
+        "rshift",
+        "and_",
+        "or_",
+        "xor",
+    ):
         direct, reflected = _binary(getattr(operator, name))
         plain = name.rstrip("_")
         setattr(Either, f"__{plain}__", direct)

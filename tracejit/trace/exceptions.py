@@ -1,4 +1,5 @@
-"""Exceptions that the compiled program raises: what ``raise`` under a traced condition becomes, and text with traced parts."""
+"""Exceptions that the compiled program raises: what ``raise`` under a traced condition becomes, and text with traced
+parts."""
 
 from __future__ import annotations
 
@@ -76,7 +77,9 @@ def fstring(*pieces: Any) -> Any:
         elif isinstance(p, tuple) and isinstance(p[0], ScalarTracer):
             parts.append(p)
         elif isinstance(p, tuple) and isinstance(p[0], Tracer):
-            raise UnsupportedError(f"formatting {describe(p[0])} into a string is not supported", hint="print it, or format its elements")
+            raise UnsupportedError(
+                f"formatting {describe(p[0])} into a string is not supported", hint="print it, or format its elements"
+            )
         else:
             parts.append(p if isinstance(p, str) else _formatted(*p))
     return TracedString(tuple(parts))

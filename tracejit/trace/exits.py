@@ -5,17 +5,17 @@ Where a jump ends a branch, the rest of the block moves into the other branch, a
     if a: return 1        if a: value = 1
     rest                  else: rest
 
-Where it does not, a local flag is set and the rest of the block is guarded by it. Flags are ordinary locals: Python bools
-until a traced branch sets one. Those of a loop are reset at the start of each turn, so that they are not carried
+Where it does not, a local flag is set and the rest of the block is guarded by it. Flags are ordinary locals: Python
+bools until a traced branch sets one. Those of a loop are reset at the start of each turn, so that they are not carried
 around it; a loop whose ``flag`` is true after a turn ends.
 """
 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from itertools import count
 
+from tracejit.record import record
 from tracejit.trace.syntax import (
     FUNCTIONS,
     JUMPS,
@@ -33,7 +33,7 @@ from tracejit.trace.syntax import (
 )
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class _Loop:
     """The flags of the loop around a statement."""
 
@@ -88,7 +88,9 @@ class Exits:
                     return out
                 case ast.Try() if has_jump([st]):
                     if has_jump(st.finalbody):
-                        raise unsupported(st, self.filename, "a jump out of 'finally' is not supported", None, self.function)
+                        raise unsupported(
+                            st, self.filename, "a jump out of 'finally' is not supported", None, self.function
+                        )
                     body_jumps = has_jump(st.body)
                     st.body = self.block(st.body, loop)
                     for handler in st.handlers:

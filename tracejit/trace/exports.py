@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tracejit.ir.core import Value
 from tracejit.ir.types import INDEX, INT64, ArrayType, Dim
 from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
-from tracejit.trace import boxes, dims
+from tracejit.record import record
+from tracejit.trace import dims
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.context import Context, current
-from tracejit.trace.lenses import ImagPart, Lens, Lenses, RealPart, Reshape, Strided
+from tracejit.trace.lenses import ImagPart, Lens, Lenses, RealPart, Reshape, Strided, joined
 from tracejit.trace.templates import NewValue, Static, Template, Values
 
-
-# --- the numbers in a chain of lenses -----------------------------------------------------------------------------------------
+# --- the numbers in a chain of lenses
+# -----------------------------------------------------------------------------------------
 
 
 def lens_numbers(lens: Lens) -> tuple[Dim, ...]:
@@ -82,7 +82,8 @@ def view_of(root: ArrayTracer, lenses: Lenses, like: ArrayTracer) -> ArrayTracer
     return view
 
 
-# --- exports ------------------------------------------------------------------------------------------------------------------
+# --- exports
+# ------------------------------------------------------------------------------------------------------------------
 
 
 class Export:
@@ -130,7 +131,7 @@ class Export:
         self.box.writeable = all(b.writeable for b in self.inside if b is not None)
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Exported(Template):
     """The box of an export."""
 
@@ -153,7 +154,7 @@ class Exported(Template):
         return any(x is box for box in self.export.inside)
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class View(Template):
     """A view with numbers that come out of the arms; ``fixed`` has those that do not (else None).
 
@@ -215,7 +216,7 @@ class View(Template):
         return isinstance(x, ArrayTracer) and x.root is root and same_structure(x.lenses, self.like.lenses)
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Chosen(Template):
     """One of several arrays: ``candidates`` are templates, ``given`` the boxes inside that each stands for."""
 
@@ -301,7 +302,9 @@ class Exports:
         shape: list[Dim | None] = []
         for a, b in zip(x.shape_dims, y.shape_dims):
             same = dims.equal(a, b)
-            shape.append(a if same and available(self.context, a) else b if same and available(self.context, b) else None)
+            shape.append(
+                a if same and available(self.context, a) else b if same and available(self.context, b) else None
+            )
         orders = {o if isinstance(o, str) else "strided" for o in (x._order, y._order)}
         export = Export(inside, tuple(shape), orders.pop() if len(orders) == 1 else "strided")
         self.list.append(export)
@@ -375,4 +378,4 @@ class _Resolved(Chosen):
 
 def boxes_part(candidate: ArrayTracer, view: ArrayTracer) -> ArrayTracer:
     """What ``view`` would be if its root were ``candidate``."""
-    return view_of(candidate.root, boxes.joined(candidate.lenses, view.lenses), view)
+    return view_of(candidate.root, joined(candidate.lenses, view.lenses), view)

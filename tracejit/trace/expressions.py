@@ -206,7 +206,9 @@ class Expressions(ast.NodeTransformer):
             target = generator.target
         keep: ast.expr = ast.Constant(None)
         if tests:
-            test = tests[0] if len(tests) == 1 else at(hook("all_", tests[0], *(at(thunk(t), t) for t in tests[1:])), comp)
+            test = (
+                tests[0] if len(tests) == 1 else at(hook("all_", tests[0], *(at(thunk(t), t) for t in tests[1:])), comp)
+            )
             keep = at(_each(target, test), comp)
         each = at(_each(target, element), comp)
         lazy = at(ast.Constant(isinstance(comp, ast.GeneratorExp)), comp)
@@ -282,7 +284,9 @@ class Expressions(ast.NodeTransformer):
         return at(hook("fstring", *parts), node)
 
     def _generator(self, node: ast.AST) -> NoReturn:
-        self.refuse(node, "'yield' and 'await' are not supported in compiled code", "build and return a list or an array")
+        self.refuse(
+            node, "'yield' and 'await' are not supported in compiled code", "build and return a list or an array"
+        )
 
     visit_Yield = visit_YieldFrom = visit_Await = _generator
 

@@ -1,15 +1,15 @@
 """What the rewriting needs to know about names: scopes, liveness and definite assignment.
 
-It runs on functions without jumps (see :mod:`tracejit.trace.exits`), so one pass up (which names a statement reads first and
-which it surely assigns) and one pass down (what is read later) are exact enough, without a fixpoint.
+It runs on functions without jumps (see :mod:`tracejit.trace.exits`), so one pass up (which names a statement reads
+first and which it surely assigns) and one pass down (what is read later) are exact enough, without a fixpoint.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
+from tracejit.record import field, record
 from tracejit.trace.syntax import (
     COMPREHENSIONS,
     FUNCTIONS,
@@ -28,10 +28,11 @@ _BINDING = (ast.NamedExpr, ast.FunctionDef, ast.ClassDef, ast.alias, ast.MatchAs
 _DYNAMIC = {"locals", "vars", "dir", "eval", "exec"}  # they may read any local
 
 
-# --- scopes --------------------------------------------------------------------------------------------------------------
+# --- scopes
+# --------------------------------------------------------------------------------------------------------------
 
 
-@dataclass
+@record
 class Scope:
     """The names of one function.
 
@@ -184,19 +185,21 @@ def _used(nodes: Iterable[ast.AST]) -> Iterator[str]:
             yield from _used(ast.iter_child_nodes(node))
 
 
-# --- liveness and definite assignment ----------------------------------------------------------------------------------
+# --- liveness and definite assignment
+# ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Effects:
-    """What a statement does with names: those it may read before assigning them, those it surely assigns, those it may assign."""
+    """What a statement does with names: those it may read before assigning them, those it surely assigns, those it
+    may assign."""
 
     reads: Names
     assigns: Names
     may_assign: Names
 
 
-@dataclass
+@record
 class BranchInfo:
     """An ``if``.
 
@@ -213,7 +216,7 @@ class BranchInfo:
     bound_after: Names = _NONE
 
 
-@dataclass
+@record
 class LoopInfo:
     """A loop.
 
@@ -230,7 +233,7 @@ class LoopInfo:
     bound_after: Names = _NONE
 
 
-@dataclass
+@record
 class Flow:
     """The analysis of one function body.
 
@@ -275,26 +278,25 @@ class Flow:
             case ast.While():
                 body = self.sequence(st.body)
                 assigns = body.assigns if is_true(st.test) else _NONE
-                return self._with_walrus(
-                    st.test, Effects(self.reads(st.test) | body.reads, assigns, body.may_assign)
-                )
+                return self._with_walrus(st.test, Effects(self.reads(st.test) | body.reads, assigns, body.may_assign))
             case ast.For():
                 body = self.sequence(st.body)
                 targets = self._stored(st.target)
                 reads = self.reads(st.iter) | self.reads(st.target) | (body.reads - targets)
                 return self._with_walrus(st.iter, Effects(reads, _NONE, body.may_assign | targets))
             case ast.With() | ast.Try() | ast.Match():
-                reads, may = set(), set()
+                read: set[str] = set()
+                may: set[str] = set()
                 for part in _header(st):
-                    reads |= self.reads(part)
+                    read |= self.reads(part)
                     may |= self._stored(part)
                 for handler in getattr(st, "handlers", ()):
                     may |= {handler.name} if handler.name else set()
                 for inner in blocks(st):
                     e = self.sequence(inner)
-                    reads |= e.reads
+                    read |= e.reads
                     may |= e.may_assign
-                return Effects(frozenset(reads), _NONE, frozenset(may) & self._names)
+                return Effects(frozenset(read), _NONE, frozenset(may) & self._names)
             case ast.FunctionDef() | ast.ClassDef():
                 reads = frozenset(n for e in outside(st) for n in self.reads(e))
                 if isinstance(st, ast.ClassDef):  # its body runs here
@@ -344,7 +346,10 @@ class Flow:
         return frozenset(found) & self._names
 
     def _stored(self, node: ast.AST) -> Names:
-        if not any(isinstance(n, _BINDING) or (isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)) for n in ast.walk(node)):
+        if not any(
+            isinstance(n, _BINDING) or (isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load))
+            for n in ast.walk(node)
+        ):
             return _NONE
         bound = _Bound()
         bound.visit(node)
@@ -412,7 +417,9 @@ class Flow:
                 info.bound_after = after
                 return after
             case ast.For() | ast.While():
-                deleted = frozenset(n for inner in ast.walk(st) if isinstance(inner, ast.Delete) for n in _deleted(inner))
+                deleted = frozenset(
+                    n for inner in ast.walk(st) if isinstance(inner, ast.Delete) for n in _deleted(inner)
+                )
                 bound -= deleted
                 loop = self.loops[st]
                 loop.bound = bound
@@ -486,4 +493,3 @@ def _deleted(st: ast.Delete) -> Names:
 
 def _never_completes(statements: Sequence[ast.stmt]) -> bool:
     return bool(statements) and isinstance(statements[-1], ast.Raise)
-

@@ -1,14 +1,15 @@
 """What rewritten code calls instead of letting Python decide: one method per construct.
 
-Each does what Python does, unless something traced is involved, or something of the caller's is read, which is captured. Nothing
-here assumes that a trace is in progress: a rewritten function that outlives its trace works as the original.
+Each does what Python does, unless something traced is involved, or something of the caller's is read, which is
+captured. Nothing here assumes that a trace is in progress: a rewritten function that outlives its trace works as the
+original.
 """
 
 from __future__ import annotations
 
 import builtins
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from tracejit.trace.boxes import ArrayTracer, box_of
 from tracejit.trace.context import current, is_tracing
 from tracejit.trace.control import UNBOUND, control
 from tracejit.trace.either import Either, MaybeUnbound
+from tracejit.trace.numpy_api.table import has_traced
 from tracejit.trace.outer import Outer
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.tracer import Tracer
@@ -150,16 +152,16 @@ class Hooks:
             if isinstance(first, Tracer):
                 condition = staging.truth(first)
                 if not isinstance(condition, bool):
-                    remaining = rest[k + 1 :]
-                    return staging.both(
-                        condition, lambda: self._logic(thunk(None), remaining, conjunction), conjunction
-                    )
+                    return self._recorded_logic(condition, thunk, rest[k + 1 :], conjunction)
             else:
                 condition = bool(first)
             if condition is not conjunction:
                 return condition
             first = thunk(None)
         return first
+
+    def _recorded_logic(self, condition: Value, thunk: Thunk, rest: tuple[Thunk, ...], conjunction: bool) -> Any:
+        return staging.both(condition, lambda: self._logic(thunk(None), rest, conjunction), conjunction)
 
     def not_(self, x: Any) -> Any:
         if not isinstance(x, Tracer):
@@ -192,19 +194,17 @@ class Hooks:
         }[op](a, b)  # fmt: skip
 
     def eq(self, a: Any, b: Any) -> Any:
-        if isinstance(a, (tuple, list)) and type(a) is type(b) and (calls.has_traced(a) or calls.has_traced(b)):
-            if len(a) != len(b):
-                return False
-            if not a:
-                return True
-            first, *rest = [lambda _, x=x, y=y: self.eq(x, y) for x, y in zip(a, b)]
-            return self.all_(staging.as_bool(first(None)), *(lambda _, f=f: staging.as_bool(f(None)) for f in rest))
+        if _hold_traced(a, b):
+            return len(a) == len(b) and self._items_equal(a, b)
         return a == b
 
     def ne(self, a: Any, b: Any) -> Any:
-        if isinstance(a, (tuple, list)) and type(a) is type(b) and (calls.has_traced(a) or calls.has_traced(b)):
-            return self.not_(self.eq(a, b))
-        return a != b
+        return self.not_(self.eq(a, b)) if _hold_traced(a, b) else a != b
+
+    def _items_equal(self, a: Any, b: Any) -> Any:
+        if not a:
+            return True
+        return self.all_(staging.as_bool(self._same_or_equal(a[0], b[0])), lambda _: self._items_equal(a[1:], b[1:]))
 
     def is_(self, a: Any, b: Any) -> Any:
         if not isinstance(a, Tracer) and not isinstance(b, Tracer):
@@ -223,14 +223,26 @@ class Hooks:
             if isinstance(container, np.ndarray):
                 return box_of(container).contains(item)
             if isinstance(container, range):
-                return self.all_(item >= min(container, default=0), *(lambda _, f=f: f() for f in _in_range(item, container)))
-        if isinstance(container, (tuple, list)) and (isinstance(item, Tracer) or calls.has_traced(container)):
-            result: Any = False
-            for part in reversed(container):
-                rest = result
-                result = self.any_(staging.as_bool(self._same_or_equal(part, item)), lambda _, rest=rest: rest)
-            return result
+                return self._in_range(item, container)
+        if isinstance(container, (tuple, list)) and (isinstance(item, Tracer) or has_traced(container)):
+            return self._in_sequence(item, container)
         return item in container
+
+    def _in_sequence(self, item: Any, container: Any) -> Any:
+        if not container:
+            return False
+        first = staging.as_bool(self._same_or_equal(container[0], item))
+        return self.any_(first, lambda _: self._in_sequence(item, container[1:]))
+
+    def _in_range(self, item: Any, container: range) -> Any:
+        if not container:
+            return False
+        low, high = min(container), max(container)
+        return self.all_(
+            item >= low,
+            lambda _: item <= high,
+            lambda _: abs(container.step) == 1 or (item - container.start) % container.step == 0,
+        )
 
     def _same_or_equal(self, a: Any, b: Any) -> Any:
         return a is b or self.eq(a, b)
@@ -259,12 +271,12 @@ class Hooks:
     def item(self, owner: Any, key: Any) -> Any:
         if isinstance(key, Tracer) and not isinstance(owner, Tracer):
             return _traced_item(owner, key)
-        if type(key) is tuple and isinstance(owner, np.ndarray) and calls.has_traced(key):
+        if type(key) is tuple and isinstance(owner, np.ndarray) and has_traced(key):
             return box_of(owner)[key]
         return owner[key]
 
     def setitem(self, value: Any, owner: Any, key: Any) -> None:
-        if isinstance(owner, Tracer):
+        if isinstance(owner, ArrayTracer):
             owner[key] = value
             return
         if is_tracing():
@@ -313,7 +325,9 @@ class Hooks:
             self.new(result)
         return result
 
-    def comprehend(self, function: Any, items: Any, each: Any, keep: Any, lazy: bool, /, *args: Any, **kwargs: Any) -> Any:
+    def comprehend(
+        self, function: Any, items: Any, each: Any, keep: Any, lazy: bool, /, *args: Any, **kwargs: Any
+    ) -> Any:
         """``function(element for target in items if test)``."""
         items = self.items(items)
         if is_tracing():
@@ -353,10 +367,9 @@ class Hooks:
             contexts.handle(token)
 
 
-def _in_range(item: Any, r: range) -> Iterator[Callable[[], Any]]:
-    yield lambda: item <= max(r, default=-1)
-    if abs(r.step) != 1:
-        yield lambda: (item - r.start) % r.step == 0
+def _hold_traced(a: Any, b: Any) -> bool:
+    """Whether two sequences are compared, traced values among their items."""
+    return isinstance(a, (tuple, list)) and type(a) is type(b) and (has_traced(a) or has_traced(b))
 
 
 def _traced_item(owner: Any, key: Tracer) -> Any:
@@ -378,5 +391,3 @@ def _known_key(owner: Any, key: Tracer) -> Any:
     if isinstance(owner, (list, tuple, str)) and isinstance(key, ArrayTracer):
         return key.__index__()
     return key
-
-

@@ -1,4 +1,5 @@
-"""What a recorded ``for`` can run over: ranges, arrays, and ``enumerate``, ``zip``, ``reversed`` and ``np.ndindex`` of them."""
+"""What a recorded ``for`` can run over: ranges, arrays, and ``enumerate``, ``zip``, ``reversed`` and ``np.ndindex``
+of them."""
 
 from __future__ import annotations
 
@@ -204,7 +205,8 @@ def _check_equal_lengths(a: Dim, b: Dim, n: int) -> None:
         dims.check(relation, ValueError, f"zip() argument {n + 1} is {word} than {first}")
 
 
-# --- numbers -----------------------------------------------------------------------------------------------------------------
+# --- numbers
+# -----------------------------------------------------------------------------------------------------------------
 
 
 def as_dim(k: Any) -> Dim:
@@ -238,7 +240,8 @@ def range_length(start: Dim, stop: Dim, step: Dim) -> Dim:
     return dims.maximum(turns, 0)
 
 
-# --- the built-in functions ------------------------------------------------------------------------------------------------------
+# --- the built-in functions
+# ------------------------------------------------------------------------------------------------------
 
 
 def staged(items: Any) -> Staged | None:
@@ -288,7 +291,12 @@ def make_enumerate(items: Any, start: Any = 0) -> Any:
     """``enumerate``."""
     parts = _parts([items])
     if parts is None:
-        return ((start + k, item) for k, item in enumerate(items)) if isinstance(start, Tracer) else enumerate(items, start)
+        counter: Any = start
+        return (
+            ((counter + k, item) for k, item in enumerate(items))
+            if isinstance(start, Tracer)
+            else enumerate(items, start)
+        )
     return StagedEnumerate(parts[0], start)
 
 

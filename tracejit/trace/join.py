@@ -1,8 +1,8 @@
 """What holds after a branch: the values of two recorded arms as one.
 
-The same object in both arms stays that object. Numbers become results of the ``if``. Arrays: the contents of those written to
-become results; a name bound to different arrays becomes a choice between them, or, when both were made in their arms, one
-new array. Containers are joined element by element. What has nothing in common becomes an
+The same object in both arms stays that object. Numbers become results of the ``if``. Arrays: the contents of those
+written to become results; a name bound to different arrays becomes a choice between them, or, when both were made in
+their arms, one new array. Containers are joined element by element. What has nothing in common becomes an
 :class:`~tracejit.trace.either.Either`.
 """
 
@@ -88,7 +88,9 @@ class BranchJoin(Policy):
             restore(change.target, change.after)
 
     # --- both arms go on
-    def _join(self, names: Sequence[str], values: tuple[Sequence[Any], Sequence[Any]], dead: Sequence[bool]) -> list[Any]:
+    def _join(
+        self, names: Sequence[str], values: tuple[Sequence[Any], Sequence[Any]], dead: Sequence[bool]
+    ) -> list[Any]:
         templates: list[Template] = []
         for name, x, y in zip(names, *values):
             self.what = name
@@ -103,7 +105,7 @@ class BranchJoin(Policy):
                     export.pack(k, out)
                 for t, x in zip(templates, values[k]):
                     t.blank(out) if dead[k] else t.pack(x, out)
-                for target, t, states in changes:
+                for _, t, states in changes:
                     t.blank(out) if dead[k] else t.pack(states[k], out)
                 out.extend(self._contents(arm, root) for root in roots)
             packed.append(out)
@@ -152,7 +154,9 @@ class BranchJoin(Policy):
             return Static(x)
         arm = self._arm
         if not any(self.arms[k].raised for k in (0, 1)):
-            arm = next(k for k, a in enumerate(self.arms) if x.serial > a.serial and (k == 1 or x.serial < self.arms[1].serial))
+            arm = next(
+                k for k, a in enumerate(self.arms) if x.serial > a.serial and (k == 1 or x.serial < self.arms[1].serial)
+            )
         return self.exports.any_box(x, arm)
 
     def keeps_identity(self, x: Any) -> bool:

@@ -1,22 +1,24 @@
 """Python objects that the program changes while it is traced: lists, dicts, sets and attributes.
 
-Outside of traced branches and loops a change simply happens: the trace runs it once, as Python would. Inside, every change is
-noted, so that it can be undone before another arm is recorded, and joined like a local variable afterwards.
+Outside of traced branches and loops a change simply happens: the trace runs it once, as Python would. Inside, every
+change is noted, so that it can be undone before another arm is recorded, and joined like a local variable afterwards.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import CellType
 from typing import Any, TypeAlias
 
 from tracejit.errors import CaptureError
+from tracejit.record import record
 
 State: TypeAlias = "list[Any] | dict[Any, Any] | set[Any]"
 """What can be changed about an object: of a closure cell, a list of its contents."""
 
 _MUTATORS: dict[type, frozenset[str]] = {
-    list: frozenset({"append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "__iadd__", "__imul__"}),
+    list: frozenset(
+        {"append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "__iadd__", "__imul__"}
+    ),
     dict: frozenset({"pop", "popitem", "clear", "update", "setdefault", "__ior__"}),
     set: frozenset(
         {"add", "remove", "discard", "pop", "clear", "update", "intersection_update", "difference_update"}
@@ -25,7 +27,7 @@ _MUTATORS: dict[type, frozenset[str]] = {
 }
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Change:
     """What an arm did to an object."""
 
@@ -100,7 +102,8 @@ class Journal:
         return len(self._noted)
 
     def cut(self, depth: int) -> None:
-        """Forget that arms further in are open: an exception left them. Their changes count as those of the arm around."""
+        """Forget that arms further in are open: an exception left them. Their changes count as those of the arm
+        around."""
         del self._noted[depth:]
 
     def is_younger(self, target: Any, moment: int) -> bool:
@@ -151,7 +154,7 @@ def restore(target: Any, state: State) -> None:
             del target.cell_contents
     elif isinstance(target, (dict, set)):
         target.clear()
-        target.update(state)  # type: ignore[arg-type]
+        target.update(state)
     else:
         vars(target).clear()
         vars(target).update(state)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from tracejit.ir.core import Block, Op, Value, map_type
@@ -11,6 +10,7 @@ from tracejit.ir.types import BOOL, PREDICATE, ArrayType, Dim, Type
 from tracejit.ops import control as ops
 from tracejit.ops import elementwise as E
 from tracejit.ops.effects import is_speculatable
+from tracejit.record import field, record
 from tracejit.trace import dims
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.carried import AfterLoop, MergedChoice
@@ -25,7 +25,7 @@ from tracejit.trace.templates import Internal, Maybe, OneOf, Scalar, Template, f
 from tracejit.trace.turns import Env, LoopPolicy, Turn
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Carried:
     """One value that the loop carries.
 
@@ -42,7 +42,7 @@ class Carried:
     result: Value | None = None
 
 
-@dataclass
+@record
 class _Part:
     """A template and the values that it takes."""
 
@@ -102,7 +102,9 @@ class LoopMaker:
             self.objects.append((target, part))
         self.export_parts = []
         for export, following in zip(self.exports.list, exported):
-            self.export_parts.append((export, self._new(export.allocate, _blank_of(self.context, export.allocate), following)))
+            self.export_parts.append(
+                (export, self._new(export.allocate, _blank_of(self.context, export.allocate), following))
+            )
         for (name, t), following in zip(self.after_only.items(), nexts_after):
             init = self._blank(t) if self.always else self._packed(t, turn.entry.get(name, UNBOUND))
             self.names[name] = _Part(t, self._new(t.allocate, init, following))
@@ -113,7 +115,9 @@ class LoopMaker:
         self.carried.append(one)
         return one
 
-    def _new(self, allocate: Callable[[Callable[[Type], Value]], None], init: list[Value], nexts: list[Value]) -> list[Carried]:
+    def _new(
+        self, allocate: Callable[[Callable[[Type], Value]], None], init: list[Value], nexts: list[Value]
+    ) -> list[Carried]:
         """Carry values that the body does not read."""
         params: list[list[Value]] = []
         for block in self.blocks:
@@ -233,7 +237,12 @@ class LoopMaker:
                 one.result = final
             elif isinstance(ran, bool):
                 one.result = one.init
-            elif final.dtype == BOOL and final.op is not None and final.op.name == "const" and final.op.attrs["value"] is True:
+            elif (
+                final.dtype == BOOL
+                and final.op is not None
+                and final.op.name == "const"
+                and final.op.attrs["value"] is True
+            ):
                 one.result = ran if _is_const(one.init, False) else b.apply(E.or_, ran, one.init)
             else:
                 one.result = b.apply(E.select, ran, final, one.init)
@@ -273,7 +282,8 @@ class LoopMaker:
         return _results(op, block.params[1:])
 
     def make_while(self, condition: Callable[[list[Value]], Value], first: Sequence[Carried]) -> None:
-        """A ``while`` op; ``first`` are counters and flags, ``condition`` computes the predicate from those in its block."""
+        """A ``while`` op; ``first`` are counters and flags, ``condition`` computes the predicate from those in its
+        block."""
         b = self.context.at()
         carried = [*first, *self.remaining]
         if len(self.blocks) == 1:
@@ -340,7 +350,12 @@ class LoopMaker:
             if len(alternatives) == 1:
                 b = self.context.at()
                 return ScalarTracer(b.cast(x.value, alternatives[0][1]), alternatives)
-        if isinstance(t, Maybe) and isinstance(x, MaybeUnbound) and out is not UNBOUND and not isinstance(out, MaybeUnbound):
+        if (
+            isinstance(t, Maybe)
+            and isinstance(x, MaybeUnbound)
+            and out is not UNBOUND
+            and not isinstance(out, MaybeUnbound)
+        ):
             return self._narrow(t.inner, name, x.value)
         if isinstance(t, OneOf) and isinstance(x, Either) and not isinstance(out, Either):
             for option, value in zip(t.options, x.options):
@@ -407,4 +422,3 @@ def _blank_of(context: Any, allocate: Callable[[Callable[[Type], Value]], None])
 
     allocate(new)
     return out
-

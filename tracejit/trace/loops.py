@@ -1,8 +1,10 @@
-"""Loops: run as Python runs them where that is possible and cheap, else recorded once (see :mod:`tracejit.trace.turns`).
+"""Loops: run as Python runs them where that is possible and cheap, else recorded once (see
+:mod:`tracejit.trace.turns`).
 
-A ``for`` over a range, an array and the like is recorded, unless it is short. If that fails because Python needs to know the
-value of the counter (as a list index, say), a loop of known length is unrolled instead. A ``while`` starts as Python would run
-it and is recorded as soon as its condition, or a jump out of it, turns out to be traced, or when it goes on for long.
+A ``for`` over a range, an array and the like is recorded, unless it is short. If that fails because Python needs to
+know the value of the counter (as a list index, say), a loop of known length is unrolled instead. A ``while`` starts
+as Python would run it and is recorded as soon as its condition, or a jump out of it, turns out to be traced, or when
+it goes on for long.
 """
 
 from __future__ import annotations
@@ -91,7 +93,8 @@ class Loop:
         return depends_on(error.value, [arm.block for arm in self._turn.arms] + self._turn.outer_blocks)
 
     def _record(self, c: Control, make: Callable[[Turn], Iterator[Any]]) -> Iterator[Any]:
-        """Record turns until the templates fit; ``make(turn)`` opens blocks and yields what the rewritten code asks for.
+        """Record turns until the templates fit; ``make(turn)`` opens blocks and yields what the rewritten code asks
+        for.
 
         Leaves the turn in ``self._turn`` with its last block open, or None there when recording failed in a way that
         unrolling may mend.
@@ -399,7 +402,7 @@ class While(Loop):
             self._trial.clear()
             self.fresh = False
             stop = self._stop() if self._tested is True else False
-            if self._tested is False or isinstance(stop, bool) and self._tested is True:
+            if self._tested is False or (isinstance(stop, bool) and self._tested is True):
                 one.splice()
                 if self._tested is False or stop is True:
                     whole.splice()

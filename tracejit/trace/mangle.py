@@ -1,4 +1,5 @@
-"""Private names of classes (``self.__x``): Python renames them while it compiles the class, and we compile without it."""
+"""Private names of classes (``self.__x``): Python renames them while it compiles the class, and we compile without
+it."""
 
 from __future__ import annotations
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 
 from tracejit.ir.core import Op, Value
-from tracejit.ops import control
+from tracejit.ops import control, structural
 from tracejit.ops import elementwise as E
-from tracejit.ops import structural
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.carried import MergedChoice
 

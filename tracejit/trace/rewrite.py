@@ -1,8 +1,9 @@
 """Rewriting a function so that running it once records every path.
 
-The passes, in order: desugar, take out jumps (:mod:`exits`), analyse names (:mod:`flow`), then this module: statements that
-choose or repeat become ``for`` loops over a *driver* (:mod:`staging`, :mod:`loops`), in the user's own frame. With a
-Python condition a driver gives one turn; with a traced one it gives a turn per arm and puts the names back in between::
+The passes, in order: desugar, take out jumps (:mod:`exits`), analyse names (:mod:`flow`), then this module:
+statements that choose or repeat become ``for`` loops over a *driver* (:mod:`staging`, :mod:`loops`), in the user's
+own frame. With a Python condition a driver gives one turn; with a traced one it gives a turn per arm and puts the
+names back in between::
 
     if test: A            @s1 = @.if_(1, test)
     else: B               for @k in @s1:
@@ -19,15 +20,15 @@ Everything keeps the line and column it had.
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 from typing import Any
 
 from tracejit.errors import CaptureError
+from tracejit.record import field, record
 from tracejit.trace.desugar import Desugar
 from tracejit.trace.exits import Exits
 from tracejit.trace.expressions import Expressions
@@ -44,7 +45,7 @@ _OPERATORS: dict[type[ast.operator], str] = {
 }  # fmt: skip
 
 
-@dataclass
+@record
 class Site:
     """One branch or loop in the source: what its driver has to know.
 
@@ -67,7 +68,7 @@ class Site:
     memory: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Rewritten:
     """A rewritten function, before it is bound to the closure and defaults of one function object.
 
@@ -139,7 +140,7 @@ def rewrite(source: FunctionSource, code: CodeType) -> Rewritten:
 def _function(name: str, args: ast.arguments, body: list[ast.stmt]) -> ast.FunctionDef:
     node = ast.FunctionDef(name, args, body, [], None, None)
     if "type_params" in node._fields:  # Python 3.12
-        node.type_params = []
+        node.type_params = []  # type: ignore[attr-defined, unused-ignore]
     return node
 
 
@@ -222,7 +223,9 @@ class Statements(Expressions):
         return out
 
     # --- drivers
-    def _site(self, line: int, names: Iterable[str], carried: Iterable[str], joined: Iterable[str], flag: str | None) -> int:
+    def _site(
+        self, line: int, names: Iterable[str], carried: Iterable[str], joined: Iterable[str], flag: str | None
+    ) -> int:
         site = Site(line, tuple(sorted(names)), tuple(sorted(carried)), tuple(sorted(joined)), flag)
         self.sites.append(site)
         return len(self.sites) - 1
@@ -433,7 +436,9 @@ class Statements(Expressions):
         for item in st.items:
             item.context_expr = at(hook("context", self.expression(item.context_expr)), item.context_expr)
             if item.optional_vars is not None and not _plain(item.optional_vars):
-                self.refuse(item.optional_vars, "'with ... as' a part of an object is not supported", "give it a name first")
+                self.refuse(
+                    item.optional_vars, "'with ... as' a part of an object is not supported", "give it a name first"
+                )
         st.body = self.block(st.body)
         return st
 

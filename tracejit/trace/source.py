@@ -1,7 +1,7 @@
 """Finding the syntax tree of a function: in files, notebooks, and whatever else registers its source with linecache.
 
-Trees keep the line and column numbers of the user's file. Reading happens once per code object, early (at decoration), so
-that a file that is edited while the program runs does not matter.
+Trees keep the line and column numbers of the user's file. Reading happens once per code object, early (at
+decoration), so that a file that is edited while the program runs does not matter.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import inspect
 import linecache
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import TypeAlias
+
+from tracejit.record import record
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.Lambda
 
@@ -22,7 +23,7 @@ class NoSource(Exception):
     """The source of a function cannot be had; the message says why."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class FunctionSource:
     """Where a function was found.
 
@@ -103,7 +104,8 @@ def _class_name(qualname: str) -> str | None:
     return parent if parent.isidentifier() else None
 
 
-# --- def ---------------------------------------------------------------------------------------------------------------
+# --- def
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def _find_def(code: CodeType, lines: list[str]) -> ast.FunctionDef:
@@ -174,7 +176,8 @@ def _mangle(name: str, class_name: str) -> str:
     return name
 
 
-# --- lambda --------------------------------------------------------------------------------------------------------------
+# --- lambda
+# --------------------------------------------------------------------------------------------------------------
 
 
 def _find_lambda(code: CodeType, lines: list[str]) -> ast.Lambda:

@@ -42,7 +42,8 @@ def as_bool(x: Any) -> Any:
     return t if isinstance(t, bool) else python_scalar(t)
 
 
-# --- expressions ---------------------------------------------------------------------------------------------------------------
+# --- expressions
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def record(c: Control, function: Callable[[], Any]) -> tuple[Arm, Any]:
@@ -91,7 +92,8 @@ def negated(condition: Value) -> ScalarTracer:
     return python_scalar(control().context.at().apply(E.not_, condition))
 
 
-# --- statements ----------------------------------------------------------------------------------------------------------------
+# --- statements
+# ----------------------------------------------------------------------------------------------------------------
 
 
 class _Decided:
@@ -116,8 +118,8 @@ _SECOND = _Decided(1)
 class Branch:
     """The driver of ``if``, with all its ``elif``\\ s: see :mod:`tracejit.trace.rewrite`.
 
-    Turn ``2 k`` runs the body of test number ``k``, turn ``2 k - 1`` computes that test (after whatever precedes it), the last turn
-    runs ``else``.
+    Turn ``2 k`` runs the body of test number ``k``, turn ``2 k - 1`` computes that test (after whatever precedes
+    it), the last turn runs ``else``.
     """
 
     fresh = watch = True

@@ -46,10 +46,22 @@ def at(node: N, place: ast.AST) -> N:
         n = stack.pop()
         if "lineno" in n._attributes and not hasattr(n, "lineno"):
             ast.copy_location(n, place)
+            if isinstance(n, ast.Attribute):  # CPython would move the call of a hook to the line where this ends
+                n.end_lineno, n.end_col_offset = n.lineno, n.col_offset
             stack.extend(ast.iter_child_nodes(n))
         elif "lineno" not in n._attributes:
             stack.extend(ast.iter_child_nodes(n))
     return node
+
+
+def place_of_attribute(node: ast.Attribute) -> ast.AST:
+    """Where Python says that an attribute is looked up, or called: at its name, if the expression has several lines."""
+    assert node.end_lineno is not None and node.end_col_offset is not None
+    if node.lineno == node.end_lineno:
+        return node
+    end = node.end_col_offset
+    start = end - len(node.attr)
+    return ast.Pass(lineno=node.end_lineno, col_offset=start, end_lineno=node.end_lineno, end_col_offset=end)
 
 
 def copy_tree(node: N) -> N:

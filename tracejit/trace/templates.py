@@ -1,13 +1,14 @@
 """What a Python object looks like on every path: which parts are the same, and which are run-time values.
 
-A template takes an object apart into IR values (:meth:`Template.pack`), which then cross the end of an arm or of a loop's turn,
-and puts it together again on the other side (:meth:`Template.unpack`). :func:`merge` finds the template that fits two paths.
+A template takes an object apart into IR values (:meth:`Template.pack`), which then cross the end of an arm or of a
+loop's turn, and puts it together again on the other side (:meth:`Template.unpack`). :func:`merge` finds the template
+that fits two paths.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import is_dataclass
 from types import FunctionType
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ from tracejit.errors import CaptureError
 from tracejit.ir.core import Value
 from tracejit.ir.types import BOOL, INDEX, INT64, PREDICATE, ArrayType, Dim, Type
 from tracejit.ops import elementwise as E
+from tracejit.record import record
 from tracejit.trace import boxes
 from tracejit.trace.context import current
 from tracejit.trace.control import UNBOUND, Unbound, control
@@ -60,7 +62,7 @@ class Template:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Static(Template):
     """The same Python object on every path."""
 
@@ -82,7 +84,7 @@ class Static(Template):
         return 0
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Scalar(Template):
     """A number."""
 
@@ -104,7 +106,7 @@ class Scalar(Template):
         return ScalarTracer(value, self.of.alternatives, next(values) if self.of.is_mixed else None)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Array(Template):
     """The contents of an array, as a new box; dimensions that differ from path to path are None."""
 
@@ -130,7 +132,7 @@ class Array(Template):
         return boxes.ArrayTracer(next(values), self.order)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Tree(Template):
     """A container with the same structure on every path."""
 
@@ -157,7 +159,7 @@ class Tree(Template):
         return result
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Maybe(Template):
     """A local name that has no value on some path."""
 
@@ -185,7 +187,7 @@ class Maybe(Template):
         return MaybeUnbound(self.name, bound, self.inner.unpack(values))
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Internal(Template):
     """A local of the rewriting that is not read on paths where it has no value."""
 
@@ -204,7 +206,7 @@ class Internal(Template):
         return self.inner.unpack(values)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class OneOf(Template):
     """Objects that have nothing in common: which one is a run-time value."""
 
@@ -243,10 +245,11 @@ class OneOf(Template):
         return Either(selector, tuple(option.unpack(values) for option in self.options))
 
 
-# --- taking containers apart -----------------------------------------------------------------------------------------------
+# --- taking containers apart
+# -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class _Code:
     """A function apart from its defaults."""
 
@@ -317,7 +320,7 @@ def identical(a: Any, b: Any) -> bool:
         return a.root is b.root and a.lenses == b.lenses and bool(a.lenses)
     if type(a) is not type(b) or isinstance(a, Tracer):
         return False
-    if isinstance(a, (float, complex)) or isinstance(a, np.generic):
+    if isinstance(a, (float, complex, np.generic)):
         return bool(np.asarray(a).tobytes() == np.asarray(b).tobytes())
     if type(a) is tuple:
         return len(a) == len(b) and all(map(identical, a, b))
@@ -333,7 +336,9 @@ def settle(t: Template, policy: Policy) -> Template:
         case Static(value):
             if isinstance(value, ScalarTracer):
                 context = current()
-                if context.is_available(value.value) and (value.selector is None or context.is_available(value.selector)):
+                if context.is_available(value.value) and (
+                    value.selector is None or context.is_available(value.selector)
+                ):
                     return t
                 found = abstract(value)
                 assert isinstance(found, ScalarAbstract)
@@ -362,7 +367,8 @@ def _holds_tracers(x: Any) -> bool:
     return structure_of(x) is not None and any(map(_holds_tracers, parts_of(x)))
 
 
-# --- merging ----------------------------------------------------------------------------------------------------------------
+# --- merging
+# ----------------------------------------------------------------------------------------------------------------
 
 
 class Policy:

@@ -1,18 +1,18 @@
-"""Recording one turn of a loop, and making the loop op of it.
+"""Recording one turn of a loop.
 
-:class:`Turn` is one attempt: it opens the blocks, hands out the names at the start of a turn, takes them at the end, and then
-either says which templates would have fitted (:meth:`Turn.widened`) or makes the op (:meth:`Turn.finish`).
+:class:`Turn` is one attempt: it opens the blocks, hands out the names at the start of a turn, and afterwards says which
+templates would have fitted (:meth:`Turn.widened`), if these did not. :mod:`tracejit.trace.loop_ops` makes the op.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tracejit.errors import CaptureError
 from tracejit.ir.core import Block, Value
 from tracejit.ir.types import INDEX, Dim
+from tracejit.record import record, replace
 from tracejit.trace import dims
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.carried import Mode, Rebound, heads
@@ -62,6 +62,7 @@ class LoopPolicy(Policy):
             return None
         if isinstance(a, Static):
             first: ArrayTracer = a.value
+            shape: tuple[Dim | None, ...]
             dtype, shape, order, entries, mode = first.dtype, first.shape_dims, first._order, _flat(first), "read"
             slot = self.slots = self.slots + 1
         elif isinstance(a, Rebound):
@@ -260,7 +261,9 @@ class Turn:
         entry_roots = [r for e in entries for r in _roots(e)]
         exchange = _is_permutation(group, entries)
         swaps = exchange and not any(e.lenses or isinstance(e, ChoiceTracer) for e in entries)
-        if not any(self._is_new(slot.start) for slot in group):  # the names still stood for the arrays from before the loop
+        if not any(
+            self._is_new(slot.start) for slot in group
+        ):  # the names still stood for the arrays from before the loop
             if any(r in written for r in entry_roots):
                 return "swap" if swaps else "choice"
             return "exchange" if exchange else "read"
@@ -289,18 +292,21 @@ class Turn:
         ]
         if len(bound) < 2 or not any(touched):
             return
-        for outs in combinations([slot.out for slot in bound], [slot.start for slot in bound]) or [None]:
-            seen: ById[int] = ById()
-            for k, box in enumerate(outs) if outs is not None else ():
-                other = seen.setdefault(box.root, k)
-                if other != k and self._is_new(box.root) and (touched[k] or touched[other]):
-                    outs = None
-                    break
-            if outs is None:
-                raise CaptureError(
-                    "two names are the same array after a turn of a loop, and it is written to in the next turn",
-                    hint="copy it: b = a.copy()",
-                )
+        outs = combinations([slot.out for slot in bound], [slot.start for slot in bound])
+        if outs is None or any(self._clashes(together, touched) for together in outs):
+            raise CaptureError(
+                "two names are the same array after a turn of a loop, and it is written to in the next turn",
+                hint="copy it: b = a.copy()",
+            )
+
+    def _clashes(self, together: Sequence[ArrayTracer], touched: Sequence[bool]) -> bool:
+        """Whether two names, at least one of which is written to, are bound to one array that was made in the loop."""
+        seen: ById[int] = ById()
+        for k, box in enumerate(together):
+            other = seen.setdefault(box.root, k)
+            if other != k and self._is_new(box.root) and (touched[k] or touched[other]):
+                return True
+        return False
 
     def _widened_objects(self, policy: LoopPolicy) -> dict[int, tuple[Any, Template]] | None:
         found: dict[int, tuple[Any, Template]] = dict(self.objects)
@@ -324,7 +330,7 @@ class Turn:
         return found if changed else None
 
 
-@dataclass
+@record
 class _Slot:
     """An array that the loop binds anew: its template, and the boxes before and after a turn."""
 
@@ -339,7 +345,9 @@ def _collect(t: Template, out: Any, start: Any, slots: dict[int, _Slot]) -> None
         case Rebound():
             slots[t.slot] = _Slot(t, start, out)
         case Tree(_, _, children):
-            same = [parts_of(x) if structure_of(x) == (t.kind, t.keys) else [None] * len(children) for x in (out, start)]
+            same = [
+                parts_of(x) if structure_of(x) == (t.kind, t.keys) else [None] * len(children) for x in (out, start)
+            ]
             for child, o, s in zip(children, *same):
                 _collect(child, o, s, slots)
         case Maybe(_, inner) | Internal(inner):
@@ -404,7 +412,8 @@ def _share(a: Sequence[ArrayTracer], b: Sequence[ArrayTracer]) -> bool:
 
 
 def head_template(x: Any, c: Control) -> Template:
-    """The first guess for a name that a loop assigns: numbers change, anything else is the same object in every turn."""
+    """The first guess for a name that a loop assigns: numbers change, anything else is the same object in every
+    turn."""
     if isinstance(x, Unbound):
         return Static(UNBOUND)
     if isinstance(x, MaybeUnbound):
@@ -421,4 +430,3 @@ def head_template(x: Any, c: Control) -> Template:
     if structure is not None and issubclass(structure[0], tuple):
         return Tree(*structure, tuple(head_template(p, c) for p in parts_of(x)))
     return Static(x)
-
