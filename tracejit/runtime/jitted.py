@@ -146,8 +146,10 @@ def _strip(error: BaseException) -> None:
 
     What has nothing but our own frames, and is no error that we raise about a call, is a bug of ours: it stays visible.
     """
-    from tracejit.errors import TracejitError, is_internal, stripped
+    from tracejit.errors import TracejitError, is_internal, public, stripped
 
+    if isinstance(error, TracejitError):
+        public(error)
     ours = (TracejitError, TypeError, ValueError, OverflowError, MemoryError, RuntimeError, KeyboardInterrupt)
     if isinstance(error, ours) or not all(is_internal(frame) for frame, _ in traceback.walk_tb(error.__traceback__)):
         stripped(error)

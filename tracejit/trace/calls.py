@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.errors import CaptureError, UnsupportedError
+from tracejit.errors import RecursionTooDeep, UnsupportedError
 from tracejit.ir.types import DTYPE_NAMES
 from tracejit.trace import libraries, objects
 from tracejit.trace.boxes import ArrayTracer
@@ -38,10 +38,6 @@ _IMPURE_MODULES = {
 }  # fmt: skip
 _UNCHANGING = {"re", "datetime", "decimal", "fractions", "numpy", "types", "builtins", "_struct", "struct", "functools"}
 _IMPURE = {"open", "input", "breakpoint"}
-
-
-class TooDeep(CaptureError):
-    """Calls nest too deep: often a recursion that would end if something were known while tracing."""
 
 
 def call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -115,10 +111,10 @@ def _call_function(function: types.FunctionType, args: tuple[Any, ...], kwargs: 
             _capture_defaults(function, ready)
     c = control()
     if c.depth >= c.options.inline_depth:
-        raise TooDeep(
-            f"calls of Python functions nest more than {c.options.inline_depth} deep, at {function.__qualname__}; "
-            "recursion must end on values that are known while compiling",
-            hint="a loop, or raise TRACEJIT_INLINE_DEPTH",
+        raise RecursionTooDeep(
+            f"calls of Python functions nest more than {c.options.inline_depth} deep, at {function.__qualname__}: compiled "
+            "code has no calls of its own, so a recursion must end on something that is known while compiling",
+            hint="a loop; if it does end, raise the setting TRACEJIT_INLINE_DEPTH",
         )
     c.depth += 1
     depth = c.depth

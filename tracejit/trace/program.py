@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tracejit.errors import NeedsConcrete, TracejitError, locate, stripped, traceback_loc
+from tracejit.errors import NeedsConcrete, RecursionTooDeep, TracejitError, locate, stripped, traceback_loc
 from tracejit.ir.core import Block, Function, Value
 from tracejit.ir.interface import (
     Argument,
@@ -28,11 +28,11 @@ from tracejit.ir.interface import (
     Same,
     ScalarInput,
     Source,
+    describe,
 )
-from tracejit.ir.loc import UNKNOWN
+from tracejit.ir.loc import UNKNOWN, Loc
 from tracejit.trace import calls
 from tracejit.trace.boxes import ArrayTracer
-from tracejit.trace.calls import TooDeep
 from tracejit.trace.captures import LONG_AGO, Captures, Entry, SourceKey, source_key
 from tracejit.trace.context import Context
 from tracejit.trace.control import Control, Options, Unreachable, forget_abandoned, is_bug
@@ -40,7 +40,7 @@ from tracejit.trace.exceptions import emit_raise
 from tracejit.trace.lenses import Strided
 from tracejit.trace.results import Results
 from tracejit.trace.scalars import ScalarTracer
-from tracejit.trace.tracer import Tracer
+from tracejit.trace.tracer import COMPUTED, Tracer
 
 __all__ = ["Options", "Rebuilt", "Specialise", "Static", "TraceRequest", "ViewOf", "source_key", "trace"]
 
@@ -119,8 +119,8 @@ class Specialise(Exception):
         self.error = error
 
 
-class Unknown(NeedsConcrete):
-    """It is not clear which value Python needs, but one is missing."""
+class Unknown(RecursionTooDeep, NeedsConcrete):
+    """It is not clear which value Python needs to end a recursion, but one is missing."""
 
     def __init__(self, error: TracejitError) -> None:
         TracejitError.__init__(self, error.message, hint=error.hint, loc=error.loc, related=error.related)
@@ -152,7 +152,7 @@ def trace(request: TraceRequest) -> Program:
                 frozen |= {source_key(place.source)}  # a captured NumPy scalar: guard its value
                 continue
             raise Specialise(place.source, error) from None
-        except TooDeep as error:
+        except RecursionTooDeep as error:
             raise tracing.remedy(error) from None
 
 
@@ -213,9 +213,33 @@ class _Trace:
                 innermost = tb.tb_frame
             tb = tb.tb_next
         locate(error, lambda frame: self.context.is_user_code(frame.f_code))
+        if not isinstance(error, NeedsConcrete):
+            return
+        self._explain_origin(error)
         why = self.control.sourceless.get(innermost.f_code) if innermost is not None else None
-        if why is not None and isinstance(error, NeedsConcrete):
-            error.message += f"; {why}, so branches and loops on values known at run time cannot be compiled"
+        if why is not None:
+            error.message += f"; branches and loops on such values are not compiled in this function, because {why}"
+            error.hint = "the function in a file or a notebook cell, so that its source can be read"
+
+    def _explain_origin(self, error: NeedsConcrete) -> None:
+        """Say from which inputs, and where, the value that Python needs was computed."""
+        needed = error.value
+        if not isinstance(needed, ScalarTracer):
+            return
+        leaves = _leaves(needed.value)
+        inputs = [e.input for e in self.captures.entries if e.param in leaves]
+        names = list(dict.fromkeys(describe(i.source) for i in inputs))
+        op = needed.value.op
+        if needed.origin is COMPUTED and op is not None:
+            if names:
+                error.message = error.message.replace(COMPUTED.text, f"a value computed from {_listed(names)}", 1)
+            here = error.loc
+            if op.loc != UNKNOWN and here is not None and (op.loc.file, op.loc.line) != (here.file, here.line):
+                place = Loc(op.loc.file, op.loc.line, op.loc.column, op.loc.end_column, op.loc.function)
+                error.related = (*error.related, (place, "it is computed here"))
+        if error.hint is None and inputs and len(inputs) == len(leaves):
+            if all(isinstance(i, ScalarInput) and isinstance(i.source, Argument) for i in inputs):
+                error.hint = f"@jit(static_argnames={', '.join(names)!r}), to compile for each value anew"
 
     def _sources(self) -> Iterator[Source]:
         names = parameter_names(self.request.function, len(self.request.arguments))
@@ -351,7 +375,7 @@ class _Trace:
         return found
 
     # --- values that Python needs
-    def remedy(self, error: TooDeep) -> Exception:
+    def remedy(self, error: RecursionTooDeep) -> Exception:
         """What may end a recursion: knowing a dimension, or else an integer, while tracing."""
         unknown = Unknown(error)
         if self.captures.symbols:
@@ -382,6 +406,10 @@ class _Trace:
             return None
         number, entry = min(candidates, key=lambda c: c[0])
         return _Place(entry.input.source, number >= self._arguments)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _leaves(value: Value) -> set[Value]:

@@ -44,8 +44,8 @@ class Origin:
     text: str = ""
 
 
-COMPUTED = Origin("computed", None, "a value computed from traced values")
-DIMENSION = Origin("dimension", None, "an array dimension that is known at run time only")
+COMPUTED = Origin("computed", None, "a computed value")
+DIMENSION = Origin("dimension", None, "an array's dimension")
 
 
 class Tracer:
@@ -63,19 +63,19 @@ class Tracer:
         raise self._needs("its hash (a dict key or set element)")
 
     def __bool__(self) -> bool:
-        raise self._needs("its truth as a Python bool")
+        raise self._needs("its truth (a Python bool)")
 
     def __int__(self) -> int:
-        raise self._needs("its value as a Python int")
+        raise self._needs("its value (a Python int)")
 
     def __index__(self) -> int:
-        raise self._needs("its value as a Python int")
+        raise self._needs("its value (a Python int)")
 
     def __float__(self) -> float:
-        raise self._needs("its value as a Python float")
+        raise self._needs("its value (a Python float)")
 
     def __complex__(self) -> complex:
-        raise self._needs("its value as a Python complex")
+        raise self._needs("its value (a Python complex)")
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise CaptureError("a traced value cannot be pickled or copied by the copy module", hint="use numpy's copy")
