@@ -90,7 +90,7 @@ def _complete(cls: Any, frozen: bool, eq: bool) -> Any:
             specs[name] = spec
     cls.__record_fields__ = tuple(names)
     cls.__record_specs__ = specs
-    cls.__match_args__ = tuple(n for n in names if n not in specs or specs[n].init)
+    cls.__match_args__ = tuple(n for n in names if n not in specs or specs[n].init)  # type: ignore[misc]
     if "__init__" not in own:
         cls.__init__ = _deferred_init(cls)
     if "__repr__" not in own:

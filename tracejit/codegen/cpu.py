@@ -11,7 +11,6 @@ llvmlite takes a hundred milliseconds to import and is loaded on the first compi
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import itertools
 import os
@@ -19,6 +18,8 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
+
+from tracejit.record import record, replace
 
 if TYPE_CHECKING:
     from llvmlite import binding as llvm
@@ -88,7 +89,7 @@ class CodegenError(RuntimeError):
         super().__init__(message if self.line is None else f"{message}\n  line {line_number}: {self.line}")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class CompiledCode:
     """Native code linked into the process. It is unmapped when this object is dropped: keep it while it can be called.
 
@@ -189,7 +190,7 @@ def compile_modules(
             )
             missing = sorted(n for n in declared - defined - set(imports or {}) if not n.startswith("llvm."))
             raise CodegenError(f"{error} (declared, not imported: {', '.join(missing) or 'nothing'})", texts) from error
-    return dataclasses.replace(code, _sources=tuple(modules))
+    return replace(code, _sources=tuple(modules))
 
 
 def emit_object(text: str, optimize: Optimize = "light") -> bytes:

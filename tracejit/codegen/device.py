@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from tracejit.codegen.control import Kernel
 from tracejit.codegen.lanes import Lanes
@@ -17,6 +16,7 @@ from tracejit.codegen.scalars import BY_NAME, I64, Operand, Scalar
 from tracejit.codegen.target import Target
 from tracejit.codegen.writer import NVVM, FunctionText, ModuleText, Phi
 from tracejit.ir.core import Function, Op, Value
+from tracejit.record import record
 
 LAYOUT = (
     'target triple = "nvptx64-nvidia-cuda"\n'
@@ -27,7 +27,7 @@ LAYOUT = (
 _REGISTERS = ("tid", "ntid", "ctaid", "nctaid")
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class DeviceText:
     """A GPU kernel in NVVM IR.
 

@@ -12,7 +12,6 @@ itself through a callback.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from tracejit.codegen import capi, cpu, support
@@ -25,12 +24,13 @@ from tracejit.codegen.memory import OUT_OF_MEMORY
 from tracejit.codegen.writer import PYTHON
 from tracejit.ir.interface import ArrayInput, OutSource, Program
 from tracejit.lower.loops import Lowered
+from tracejit.record import record
 
 Release: TypeAlias = "Literal['never', 'always'] | int"
 """When the GIL is released around the kernel; an int: when the array inputs have at least so many elements together."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class EntryText:
     """LLVM IR of an entry point.
 

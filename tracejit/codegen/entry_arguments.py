@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from tracejit.codegen import capi, support
 from tracejit.codegen.entry_text import Writer
 from tracejit.ir.interface import Argument, Attribute, Cell, Global, Guard, Item, Source
+from tracejit.record import field, record
 
 MISMATCH = "mismatch"
 """The block for a call that this entry point is not made for: the next one gets it."""
@@ -25,7 +25,7 @@ ABORT = "abort"
 """The block for a Python exception before the kernel ran."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Parameters:
     """What a function's signature says about binding, for calls whose ``*args`` and ``**kwargs`` have a known size.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,10 @@ from tracejit.codegen.entry_arguments import MISMATCH, Navigator
 from tracejit.codegen.entry_text import Writer
 from tracejit.codegen.scalars import SCALARS
 from tracejit.ir.interface import ArrayInput, Disjoint, Input, Program, Same, ScalarInput
+from tracejit.record import field, record
 
 
-@dataclass
+@record
 class CheckedArray:
     """An array that passed its checks: IR values (or ints that are known)."""
 

@@ -10,7 +10,6 @@ two numbers, a buffer a pointer. See `docs/architecture.md` for what it returns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from tracejit.codegen.control import Kernel
@@ -19,11 +18,12 @@ from tracejit.codegen.target import Target
 from tracejit.codegen.writer import FunctionText, ModuleText
 from tracejit.ir.core import Function, Op
 from tracejit.ir.types import BufferType
+from tracejit.record import record
 
 __all__ = ["KernelText", "Target", "emit_kernel"]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class KernelText:
     """A kernel in LLVM IR.
 

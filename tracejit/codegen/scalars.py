@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from tracejit.ir.types import DTYPE_NAMES
+from tracejit.record import field, record
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Scalar:
     """One dtype as LLVM sees it.
 
@@ -36,7 +36,7 @@ class Scalar:
     part: Scalar = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "part", self)
+        self.part = self
 
     def __repr__(self) -> str:
         return f"<scalar {self.name}>"
@@ -57,8 +57,8 @@ def _table() -> dict[np.dtype[Any], Scalar]:
                 table[dtype] = Scalar(name, "c", part, part, bits // 8, bits // 16, bits // 2)
             case kind:
                 table[dtype] = Scalar(name, kind, f"i{bits}", f"i{bits}", bits // 8, bits // 8, bits)
-    object.__setattr__(table[np.dtype(np.complex64)], "part", table[np.dtype(np.float32)])
-    object.__setattr__(table[np.dtype(np.complex128)], "part", table[np.dtype(np.float64)])
+    table[np.dtype(np.complex64)].part = table[np.dtype(np.float32)]
+    table[np.dtype(np.complex128)].part = table[np.dtype(np.float64)]
     return table
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tracejit.record import record
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Target:
     """A machine.
 

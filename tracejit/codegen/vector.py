@@ -13,7 +13,6 @@ vector).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tracejit.codegen.costs import FUEL
@@ -26,6 +25,7 @@ from tracejit.ir.core import Op, Value
 from tracejit.ir.types import INT64
 from tracejit.ops.effects import constant
 from tracejit.ops.primitive import Primitive
+from tracejit.record import field, record
 
 if TYPE_CHECKING:
     from tracejit.codegen.control import Kernel
@@ -37,7 +37,7 @@ fraction of a second."""
 _PLAIN = frozenset({"const", "load", "store"})
 
 
-@dataclass
+@record
 class Shape:
     """What analysis finds out about a loop.
 

@@ -7,11 +7,11 @@ the current basic block.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from tracejit.codegen import vmath
 from tracejit.codegen.scalars import Operand, Scalar
+from tracejit.record import record
 
 POLL = "tj_poll"
 """Import ``i32 tj_poll(ptr context)``: look for pending signals; not 0 when a Python exception is set."""
@@ -20,7 +20,7 @@ PYTHON = "tj_python"
 exception is set."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Dialect:
     """What kinds of LLVM differ in.
 

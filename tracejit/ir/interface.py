@@ -5,22 +5,22 @@ The front end writes it (:class:`Program`), the native entry point is generated 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from tracejit.ir.core import Function
+from tracejit.record import field, record
 
 # --- sources: paths from the call to an object -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Source:
     """A path to a Python object, evaluated anew on each call."""
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Argument(Source):
     """The value bound to the function's parameter number ``index`` (``*args`` is one parameter, a tuple; ``**kwargs``
     one, a dict)."""
@@ -29,7 +29,7 @@ class Argument(Source):
     name: str
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Global(Source):
     """``namespace[name]``, else ``builtins`` (a module's globals)."""
 
@@ -37,7 +37,7 @@ class Global(Source):
     name: str
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Cell(Source):
     """The contents of a closure cell."""
 
@@ -45,7 +45,7 @@ class Cell(Source):
     name: str
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Attribute(Source):
     """``getattr(base, name)``."""
 
@@ -53,7 +53,7 @@ class Attribute(Source):
     name: str
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Item(Source):
     """``base[key]`` of a tuple, list or dict (exact types)."""
 
@@ -79,7 +79,7 @@ ScalarKind: TypeAlias = Literal["python", "numpy"]
 Layout: TypeAlias = Literal["C", "F", "strided"]
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class ArrayInput:
     """An exact, aligned, native-order ``ndarray``.
 
@@ -101,7 +101,7 @@ class ArrayInput:
     readonly: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class ScalarInput:
     """A Python scalar of the exact type, or a NumPy scalar, by value."""
 
@@ -115,7 +115,7 @@ Input: TypeAlias = ArrayInput | ScalarInput
 # --- guards: what must hold beside the inputs ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Guard:
     """A condition on the object at ``source``.
 
@@ -129,7 +129,7 @@ class Guard:
     value: Any
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Disjoint:
     """Inputs number ``a`` and ``b`` (of :attr:`Program.inputs`, arrays of which one is written) do not overlap in memory."""
 
@@ -137,7 +137,7 @@ class Disjoint:
     b: int
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Same:
     """Inputs number ``a`` and ``b`` are one and the same array object; ``b`` has no parameter of its own."""
 
@@ -148,7 +148,7 @@ class Same:
 # --- outputs: what the Python result is made of ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class OutScalar:
     """Function output ``index`` as a Python or NumPy scalar.
 
@@ -161,21 +161,21 @@ class OutScalar:
     selector: int | None = None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class OutArray:
     """Function output ``index`` as a new C-contiguous array (the same object wherever the same ``index`` occurs)."""
 
     index: int
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class OutInput:
     """The very object that input number ``index`` was (with its new contents, when the program wrote into it)."""
 
     index: int
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class OutView:
     """A view of another result: ``base`` is an OutArray or OutInput. Per axis of the base, ``starts`` counts elements along that
     axis; ``pairs`` and ``steps`` are those of the ``view`` primitive. Entries are ints, or ``OutIndex`` for run-time values."""
@@ -188,7 +188,7 @@ class OutView:
     writeable: bool = True
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class OutChoice:
     """Option number ``selector`` (the index of an i64 output) of ``options``: what differs in more than a number from path to
     path, such as which of two arguments it is, a str or another, None or a tuple.
@@ -200,28 +200,28 @@ class OutChoice:
     options: tuple[Output, ...]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class OutIndex:
     """Function output ``index``, an i64, as a plain number inside an :class:`OutView`."""
 
     index: int
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class OutStatic:
     """A Python object known while tracing (a str, None, a function, a constant, ...)."""
 
     value: Any
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class OutSource:
     """The object found at ``source`` (a container argument handed back as it is)."""
 
     source: Source
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class OutTree:
     """A container: ``kind`` is ``"tuple" "list" "dict"`` or ``"make"``; ``keys`` are the dict's keys; ``make`` builds any other registered
     pytree (namedtuple, dataclass) from the list of its children."""
@@ -235,7 +235,7 @@ class OutTree:
 Output: TypeAlias = OutScalar | OutArray | OutInput | OutView | OutChoice | OutStatic | OutSource | OutTree
 
 
-@dataclass
+@record
 class Program:
     """A traced function with everything needed to call its compiled form.
 

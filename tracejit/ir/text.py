@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import dataclasses
 import math
 import re
 import sys
@@ -36,6 +35,7 @@ import numpy as np
 from tracejit.ir.core import Block, Function, Op, PrimitiveBase, Value
 from tracejit.ir.loc import UNKNOWN, Loc
 from tracejit.ir.types import DTYPE_NAMES, DTYPES, INDEX, ArrayType, BufferType, Dim, Type
+from tracejit.record import fields
 
 _NAME = re.compile(r"[A-Za-z_]\w*\Z")
 
@@ -167,9 +167,9 @@ def literal(x: Any) -> str:
         return f"array({DTYPE_NAMES[x.dtype]}, {literal(x.shape)}, {literal(x.ravel().tolist())})"
     if isinstance(x, type):
         return x.__qualname__ if x.__module__ == "builtins" else f"{x.__module__}:{x.__qualname__}"
-    if dataclasses.is_dataclass(x):
-        fields = ", ".join(literal(getattr(x, f.name)) for f in dataclasses.fields(x))
-        return f"&{type(x).__name__}({fields})"
+    if fields(x):
+        shown = ", ".join(literal(getattr(x, name)) for name in fields(x))
+        return f"&{type(x).__name__}({shown})"
     name = str(getattr(x, "__name__", type(x).__name__))
     return "&" + (name if _NAME.match(name) else "object")
 

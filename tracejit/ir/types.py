@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+
+from tracejit.record import record
 
 if TYPE_CHECKING:
     from tracejit.ir.core import Value
@@ -44,7 +45,7 @@ Dim: TypeAlias = "int | Value"
 """A dimension: an ``int``, or a rank-0 ``i64`` value of the same program (an *index value*)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class ArrayType:
     """The type of a value that holds numbers.
 
@@ -81,7 +82,7 @@ class ArrayType:
         return f"{name}[{', '.join(str(d) if isinstance(d, int) else f'%{d.label}' for d in self.shape)}]"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class BufferType:
     """A pointer to elements of one dtype: what an array becomes at the loop level."""
 

@@ -9,7 +9,6 @@ that interval.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,12 +16,13 @@ from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ir.types import ArrayType
 from tracejit.ops import structural
 from tracejit.ops.effects import constant
+from tracejit.record import record
 
 Term = Value | None
 """An integer scalar, or None for the number zero."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Bound:
     """``this <= other + offset`` (listed under ``this``) or ``other <= this + offset`` (listed under ``this`` among the
     lower bounds), at places in ``(first, last]``, provided that the ops ``exact`` do not wrap around."""
@@ -34,7 +34,7 @@ class Bound:
     exact: tuple[Op, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Span:
     """Something holds at places in ``(first, last]``."""
 

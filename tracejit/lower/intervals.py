@@ -7,7 +7,6 @@ A counter that only moves by small steps from a moderate init is taken not to re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -17,6 +16,7 @@ from tracejit.lower.arithmetic import Interval, of_operation
 from tracejit.lower.dce import carried_slots
 from tracejit.lower.facts import Bound, Facts, inequalities, integer, is_int, limits, operand
 from tracejit.ops.effects import constant
+from tracejit.record import field, record
 
 _DEPTH = 24
 _SMALL_STEP = 2**10
@@ -29,7 +29,7 @@ _Question: TypeAlias = Value | tuple[Op, int]
 _NEVER = 1 << 30
 
 
-@dataclass
+@record
 class _Flow:
     """Where the next value of a carried one comes from: other values (with where they are read and how much is added),
     and itself, moved up or down by small steps."""

@@ -4,7 +4,6 @@ arithmetic."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -17,11 +16,12 @@ from tracejit.lower.ownership import Plan
 from tracejit.lower.storage import Index, Nest, Storage
 from tracejit.ops import control, loop
 from tracejit.ops.builder import Builder
+from tracejit.record import record
 
 Layout: TypeAlias = Literal["C", "F", "strided"]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Returned:
     """One output of the loop-level function.
 
@@ -39,7 +39,7 @@ class Returned:
     shape: tuple[int | tuple[Literal["at"], int], ...] | None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Lowered:
     """A loop-level function and how its parameters and results correspond to the array level.
 

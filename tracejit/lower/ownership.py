@@ -15,13 +15,13 @@ from the parameter to its final contents, an older value that is still needed af
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.lower.fuse import is_alias_reshape, writes_base
+from tracejit.record import field, record
 
 
-@dataclass
+@record
 class Plan:
     """What :mod:`tracejit.lower.loops` does about memory.
 

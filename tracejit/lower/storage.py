@@ -6,7 +6,6 @@ Offsets, strides and dimensions are *indices*: Python ints where they are known,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tracejit.ir.core import Block, Op, Value
@@ -14,11 +13,12 @@ from tracejit.ir.types import INDEX, ArrayType, Type
 from tracejit.ops import control, elementwise, loop, structural
 from tracejit.ops.builder import Builder
 from tracejit.ops.primitive import Primitive
+from tracejit.record import record
 
 Index: TypeAlias = "int | Value"
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Storage:
     """A buffer seen as an array.
 

@@ -12,8 +12,6 @@ elimination for the Java HotSpot client compiler, PPPJ 2007); the loop as it was
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from tracejit.ir.core import Block, Function, Op, Value, clone_op, map_type
 from tracejit.ir.types import BOOL, INDEX, ArrayType
 from tracejit.lower.facts import integer, is_int
@@ -22,6 +20,7 @@ from tracejit.lower.rewriter import replace
 from tracejit.ops import control, elementwise, structural
 from tracejit.ops.builder import Builder
 from tracejit.ops.effects import is_pure
+from tracejit.record import field, record
 
 LARGEST_BODY = 150
 """Loops with more ops than this are not written twice."""
@@ -43,7 +42,7 @@ def run(function: Function) -> None:
         _split(plan)
 
 
-@dataclass
+@record
 class _Affine:
     """``coefficient * counter + constant + sum(terms)``, where the terms do not change in the loop."""
 
@@ -62,7 +61,7 @@ class _Affine:
         )
 
 
-@dataclass
+@record
 class _Plan:
     """A loop, the outcome that its comparisons get, and the conditions under which they have it at every turn.
 

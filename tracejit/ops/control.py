@@ -15,12 +15,12 @@ path, dimensions that differ are carried beside them):
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tracejit.ops.primitive import Kind, Primitive, as_kind
+from tracejit.record import record
 
 if_ = Primitive("if", "control")
 while_ = Primitive("while", "control")
@@ -42,7 +42,7 @@ in which ``{k}`` stands for payload ``k`` as Python prints it (``str.format``: a
 with all other effects."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Slot:
     """Operand number ``index`` of a ``print``, shown as what it is to the user."""
 
@@ -50,14 +50,14 @@ class Slot:
     kind: Kind
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Format:
     """A str made when the program runs: of strings, and of ``(part, conversion, format spec)`` as in an f-string."""
 
     parts: tuple[str | tuple[Any, str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Nested:
     """A container made when the program runs: ``make`` of the list of its items."""
 

@@ -12,7 +12,6 @@ Because multiplying by a partial derivative at every index is its own transpose,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,6 +20,7 @@ from tracejit.ir.core import Value
 from tracejit.ops.builder import Builder
 from tracejit.ops.effects import constant
 from tracejit.ops.primitive import REGISTRY, Primitive
+from tracejit.record import record
 
 Number: TypeAlias = "int | float | complex"
 
@@ -71,7 +71,7 @@ class Term:
         return self._apply("neg", self)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Guarded:
     """What a rule returns for an operand that counts only where ``condition`` holds: ``term`` there, else zero.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ir.types import ArrayType, BufferType, Dim, Type
 from tracejit.ops.control import materialise
 from tracejit.ops.primitive import Primitive, as_kind
+from tracejit.record import record
 
 Array = np.ndarray[Any, Any]
 
@@ -66,7 +66,7 @@ def failure(op: Op, payload: Sequence[Array]) -> BaseException:
     return exception(*(a.format(*items) if isinstance(a, str) else materialise(a, payload) for a in op.attrs["args"]))
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@record(frozen=True, eq=False)
 class Buffer:
     """A pointer: to the element ``origin`` of ``data``."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tracejit.errors import UnsupportedError
 from tracejit.ir.interface import Disjoint, Input, Same, describe
+from tracejit.record import field, record
 from tracejit.runtime.signature import ArrayLeaf, native_dtype, needs_copy, oddity
 
 Array = np.ndarray[Any, Any]
@@ -24,7 +24,7 @@ _HINT = "pass a copy of one of them"
 # --------------------------------------------------------------------------------------
 
 
-@dataclass
+@record
 class Copies:
     """Arguments of a call with odd arrays replaced by copies.
 
@@ -98,7 +98,7 @@ def _usable(value: Any, copies: Copies, known: dict[int, Array]) -> Any:
 # ------------------------------------------------------------------------------------------------------
 
 
-@dataclass
+@record
 class Overlap:
     """Arrays that share memory, seen as views of one flat array.
 

@@ -15,7 +15,6 @@ import threading
 import time
 import types
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from tracejit.codegen.entry_arguments import flat_parameters, parameters_of
 from tracejit.errors import NeedsConcrete, TracejitError
 from tracejit.ir.core import Function, Value
 from tracejit.ir.interface import Argument, ArrayInput, Input, ScalarInput
+from tracejit.record import field, record, replace
 from tracejit.runtime import aliasing, explain, history
 from tracejit.runtime.options import Options
 from tracejit.runtime.requests import make_request
@@ -73,7 +73,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_acquire, after_in_parent=_release, after_in_child=_release)
 
 
-@dataclass
+@record
 class Family:
     """Versions for calls that differ in dimensions and captured state only.
 

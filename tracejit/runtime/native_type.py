@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import ctypes
 import types
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from tracejit.record import record
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ VECTORCALL_OFFSET, _DICT_OFFSET, _WEAK_OFFSET, SLOW_OFFSET = range(_FIELDS, _FIE
 _SIZE = _FIELDS + 32
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class NativeType(Generic[T]):
     """A native subtype of a Python class.
 

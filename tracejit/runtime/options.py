@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tracejit.config import Shapes
+from tracejit.record import record
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Options:
     """Options of one compiled function; see :func:`tracejit.jit`."""
 

@@ -15,7 +15,6 @@ import sys
 import types
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -35,6 +34,7 @@ from tracejit.ir.interface import (
     describe,
 )
 from tracejit.ir.types import DTYPE_NAMES
+from tracejit.record import field, record
 
 Path: TypeAlias = tuple[Any, ...]
 """Where a leaf is, without objects: parameter number, then keys."""
@@ -56,7 +56,7 @@ _SUBCLASSED = (int, float, complex, str, bytes, list, dict, set, np.ndarray)
 # -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass
+@record
 class BoundCall:
     """A call with every parameter bound.
 
@@ -106,7 +106,7 @@ def arrange(signature: inspect.Signature, values: list[Any]) -> BoundCall:
 # ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class ArrayLeaf:
     """An array argument."""
 
@@ -120,7 +120,7 @@ class ArrayLeaf:
         return ArrayInput(self.source, self.dtype, shape, self.layout, readonly=not self.array.flags.writeable)
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class ScalarLeaf:
     """A number whose value the program does not depend on while it is traced."""
 
@@ -133,7 +133,7 @@ class ScalarLeaf:
         return ScalarInput(self.source, self.kind, self.dtype)
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class StaticLeaf:
     """An object that is part of the signature."""
 
@@ -142,7 +142,7 @@ class StaticLeaf:
     value: Any
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Tree:
     """A container: an exact tuple, list or dict, or a named tuple."""
 
@@ -156,7 +156,7 @@ class Tree:
 Node: TypeAlias = ArrayLeaf | ScalarLeaf | StaticLeaf | Tree
 
 
-@dataclass
+@record
 class Signature:
     """A classified call.
 
@@ -228,7 +228,7 @@ def oddity(array: np.ndarray[Any, Any]) -> str:
     return "misaligned" if not array.flags.aligned else "laid out with strides that are no multiple of the item size"
 
 
-@dataclass
+@record
 class Policy:
     """What a dispatcher has learnt about its arguments.
 

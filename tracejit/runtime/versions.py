@@ -6,7 +6,6 @@ import ctypes
 import sys
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from tracejit import config
@@ -18,6 +17,7 @@ from tracejit.codegen.llvm import Target, emit_kernel
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ir.interface import ArrayInput, Input, Layout, Program, Same
 from tracejit.lower import pipeline
+from tracejit.record import field, record
 from tracejit.runtime import blas
 from tracejit.runtime.effects import Callbacks
 from tracejit.runtime.history import Pattern
@@ -66,7 +66,7 @@ class Probe:
         _PROBE.set_vectorcall(self.call, address)  # type: ignore[arg-type]
 
 
-@dataclass
+@record
 class Times:
     """Seconds spent on a version."""
 
@@ -79,7 +79,7 @@ class Times:
         return self.trace + self.lower + self.compile
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Native:
     """A compiled program.
 
@@ -97,7 +97,7 @@ class Native:
         return self.code.address["entry"]
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Version:
     """Native code for one signature.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from tracejit.ir.types import BOOL, INT64, Dim
 from tracejit.ops import control, reduction, structural
 from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
+from tracejit.record import record
 from tracejit.trace import assignment, broadcast, dims, indexing
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tracejit.trace.indexing import Item
 
 
-@dataclass(slots=True)
+@record
 class Plan:
     """What an advanced key means.
 

@@ -16,7 +16,6 @@ import numbers
 import types
 from collections import deque
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -38,6 +37,7 @@ from tracejit.ir.interface import (
     describe,
 )
 from tracejit.ir.types import DTYPE_NAMES, INDEX, ArrayType, Dim
+from tracejit.record import record
 from tracejit.trace import libraries, objects
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import Context
@@ -99,7 +99,7 @@ def source_key(source: Source) -> SourceKey:
     raise TypeError(source)
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Entry:
     """An input of the program.
 
@@ -114,7 +114,7 @@ class Entry:
     param: Value | None
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Container:
     """A list or dict of the caller.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from tracejit.ir.core import Value
 from tracejit.ir.types import BOOL, INT64, UINT64, Dim
 from tracejit.ops import elementwise as E
+from tracejit.record import record
 from tracejit.trace import advanced, dims
 from tracejit.trace.assignment import assign
 from tracejit.trace.boxes import ArrayTracer, box_of
@@ -25,7 +25,7 @@ _INVALID = (
 )
 
 
-@dataclass(slots=True)
+@record
 class Integer:
     """An integer index; ``copies``: it came as a 0-d array, which makes NumPy copy."""
 
@@ -33,14 +33,14 @@ class Integer:
     copies: bool = False
 
 
-@dataclass(slots=True)
+@record
 class IntegerArray:
     """An index array of rank at least 1, as int64, its elements not yet checked."""
 
     value: Value
 
 
-@dataclass(slots=True)
+@record
 class Mask:
     """A bool array of any rank; rank 0 for a bool."""
 

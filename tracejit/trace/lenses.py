@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from tracejit.ir.core import Value
 from tracejit.ir.types import Dim
 from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
+from tracejit.record import record
 from tracejit.trace import dims
 
 Dims: TypeAlias = tuple[Dim, ...]
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Strided:
     """A strided part: the ``view`` primitive."""
 
@@ -45,7 +45,7 @@ class Strided:
         return Strided(inner.dims, tuple(starts), tuple(pairs), tuple(steps))
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Reshape:
     """All elements in C order under another shape."""
 
@@ -59,7 +59,7 @@ class Reshape:
         return b.reshape(part, self.base_dims)
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class RealPart:
     """The real parts of a complex array."""
 
@@ -72,7 +72,7 @@ class RealPart:
         return b.apply(E.make_complex, part, b.apply(E.imag, base))
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class ImagPart:
     """The imaginary parts of a complex array."""
 

@@ -12,11 +12,11 @@ import inspect
 import types
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tracejit.errors import CaptureError, TracejitError
 from tracejit.ir.interface import Attribute, Source
+from tracejit.record import field, record
 from tracejit.trace import libraries
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _KEPT = {
 _plain: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class StandIn:
     """What is known about a stand-in.
 
@@ -326,7 +326,7 @@ def fill(captures: Captures, record: StandIn) -> None:
     record.filled = True
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Unwatched:
     """The value of an attribute that cannot be captured, which matters when it is read."""
 

@@ -6,7 +6,6 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from types import CellType, FrameType, FunctionType
 from typing import Any, TypeAlias
 
@@ -31,6 +30,7 @@ from tracejit.ir.interface import (
     describe,
 )
 from tracejit.ir.loc import UNKNOWN, Loc
+from tracejit.record import field, record, replace
 from tracejit.trace import calls
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.captures import LONG_AGO, Captures, Entry, SourceKey, source_key
@@ -49,7 +49,7 @@ _FRAMES_PER_CALL = 16  # a generous guess at how many of ours there are per call
 # --- what a caller gives ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Static:
     """An object that is part of the signature; ``source`` says where it is, for what is captured through it."""
 
@@ -57,7 +57,7 @@ class Static:
     source: Source
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class Rebuilt:
     """A container other than tuple, list and dict, with its leaves described."""
 
@@ -65,7 +65,7 @@ class Rebuilt:
     source: Source
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class ViewOf:
     """An array argument that is a view of ``base``; fields as in :class:`~tracejit.ir.interface.OutView`.
 
@@ -84,7 +84,7 @@ Described: TypeAlias = Any
 """An argument in which inputs take the place of the arrays and numbers that the program computes with."""
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class TraceRequest:
     """What to trace.
 
@@ -156,7 +156,7 @@ def trace(request: TraceRequest) -> Program:
             raise tracing.remedy(error) from None
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class _Place:
     source: Source
     hidden: bool

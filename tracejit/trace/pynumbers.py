@@ -10,7 +10,6 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import Any, TypeAlias
@@ -23,6 +22,7 @@ from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
 from tracejit.ops.primitive import Primitive
 from tracejit.ops.structural import const
+from tracejit.record import record
 from tracejit.trace import dims
 from tracejit.trace.context import current
 
@@ -71,7 +71,7 @@ class Operand:
         return cast
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Case:
     """One thing a result may be: a value of python kind, when ``when`` (None: always)."""
 

@@ -12,7 +12,6 @@ import enum
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from tracejit.ir.interface import (
     describe,
 )
 from tracejit.ir.types import Dim
+from tracejit.record import record
 from tracejit.trace import objects, outer
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.captures import Captures
@@ -244,7 +244,7 @@ def taken_apart(x: Any) -> tuple[Any, Sequence[Any], tuple[Any, ...], Callable[[
     return "make", [getattr(x, n) for n in names], (), _MakeObject(base.__new__, kind, tuple(names))
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class _MakeObject:
     """Makes an instance of a class from its attributes."""
 
@@ -267,17 +267,17 @@ class _MakeObject:
 # --- objects that occur in several places -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class _Leaf:
     index: int
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class _Reference:
     key: int
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class _Node:
     key: int
     make: Callable[[list[Any]], Any] | None  # None: a list or dict, which may contain itself
@@ -334,7 +334,7 @@ def _build(plan: Any, leaves: list[Any], made: dict[int, Any]) -> Any:
     return items
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class _Unfold:
     plan: Any
 
@@ -342,7 +342,7 @@ class _Unfold:
         return _build(self.plan, leaves, {})
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class _UnfoldAll:
     plans: list[Any]
 
@@ -354,7 +354,7 @@ class _UnfoldAll:
 # --- views that one step of strides does not describe -----------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class _Views:
     """Makes a view by NumPy's own means; numbers that were known while tracing are in the steps."""
 

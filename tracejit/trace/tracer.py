@@ -6,7 +6,6 @@ A tracer stands for a Python object that exists when the compiled program runs: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ from tracejit.errors import CaptureError, NeedsConcrete
 from tracejit.ir.core import Value
 from tracejit.ir.interface import ScalarKind
 from tracejit.ir.types import BOOL, COMPLEX128, DTYPE_NAMES, FLOAT64, INT64, Dim
+from tracejit.record import record
 from tracejit.trace.context import Context, current
 
 Alternative: TypeAlias = tuple[ScalarKind, "np.dtype[Any]"]
@@ -28,7 +28,7 @@ PYTHON_TYPES: dict[np.dtype[Any], type] = {BOOL: bool, INT64: int, FLOAT64: floa
 PYTHON_ALTERNATIVES: dict[type, Alternative] = {bool: PY_BOOL, int: PY_INT, float: PY_FLOAT, complex: PY_COMPLEX}
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Origin:
     """Where a traced value comes from: for messages, and for those who handle :class:`~tracejit.errors.NeedsConcrete`.
 
@@ -89,7 +89,7 @@ def is_traced(x: object) -> bool:
 # --- abstracts: what joins must agree on ----------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class ScalarAbstract:
     """A scalar that may be any of ``alternatives`` and is held as ``dtype``, the widest of theirs."""
 
@@ -101,7 +101,7 @@ class ScalarAbstract:
         return len(self.alternatives) > 1
 
 
-@dataclass(frozen=True)
+@record(frozen=True)
 class ArrayAbstract:
     """An array of ``dtype`` whose dimensions are ``shape``."""
 

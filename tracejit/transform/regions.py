@@ -5,12 +5,11 @@ Reverse mode gives every differentiated ``if``, ``for`` and ``while`` a counterp
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from tracejit.ir.core import Block, Op, Value
+from tracejit.record import field, record
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Region:
     """A block and the block that runs it backwards.
 
@@ -34,7 +33,7 @@ class Region:
         return self.pair.parent if self.pair is not None else None
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class Pair:
     """An op with regions and the one that runs it backwards."""
 

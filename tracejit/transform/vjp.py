@@ -8,12 +8,12 @@ output, and :func:`split` makes two functions, one that runs the program and kee
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tracejit.errors import DerivativeError
 from tracejit.ir.core import Block, Function, Value, map_type
 from tracejit.ir.types import INDEX, ArrayType
 from tracejit.ops.builder import Builder
+from tracejit.record import record
 from tracejit.transform.activity import Activity
 from tracejit.transform.cotangents import Cotangents
 from tracejit.transform.jvp import differentiable_param
@@ -63,7 +63,7 @@ def gradient(function: Function, wrt: Sequence[int], output: int = 0) -> Functio
     return sweep.function
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Split:
     """A program and its derivative as two functions.
 

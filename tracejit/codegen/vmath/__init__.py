@@ -14,13 +14,13 @@ tools/fit_vmath.py if it needs one, and its accuracy to tests/codegen/test_vmath
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable
 
 from tracejit.codegen.vmath import exponential, inverse_trigonometric, logarithm, power, trigonometric
 from tracejit.codegen.vmath.emitter import Emitter, Value, symbol
+from tracejit.record import record
 
 __all__ = ["FUNCTIONS", "Key", "MathDef", "collect", "definition", "module_text"]
 
@@ -54,7 +54,7 @@ _RARE: dict[str, Callable[..., list[Value]]] = {"reduce_large": trigonometric.re
 """Helpers for rare arguments, written for scalars; their vector forms loop over the lanes."""
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class MathDef:
     """One LLVM function.
 

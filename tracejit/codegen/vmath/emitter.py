@@ -11,14 +11,15 @@ lanes go through an integer, and sign bits are changed with integer operations.
 
 from __future__ import annotations
 
-import dataclasses
 import struct
 from collections.abc import Callable, Sequence
+
+from tracejit.record import record
 
 __all__ = ["FORMATS", "Emitter", "Format", "Number", "Value", "symbol"]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Format:
     """An IEEE binary format: its LLVM types and the constants of its layout."""
 
