@@ -237,7 +237,7 @@ class Writer(Expressions):
     def while_loop(self) -> None:
         k = f"k{len(self.lines)}"
         self.emit(f"{k} = {self.fill(self.pick(['3', '<int.> % 5', 'len(<F!>)', '6']))}")
-        more = f" and {self.expand('cond', 1)}" if self.flip() else ""
+        more = self.fill(" and <cond>", 2) if self.flip() else ""
         self.emit(f"while {k} > 0{more}:")
         self.depth += 1
         self.emit(f"{k} -= 1")
@@ -318,9 +318,12 @@ def programs(draw: Any) -> Program:
         helpers[f"helper{number}"] = [kind, *parameters]
     results = draw(st.lists(st.sampled_from(RESULTS), min_size=1, max_size=4))
     writer = Writer(draw, dict(PARAMETERS), results, helpers)
-    functions.append(_function(draw, "program", writer, PARAMETERS))
+    source = _function(draw, "program", writer, PARAMETERS)
+    for number, helper in reversed(list(enumerate(functions))):
+        if f"helper{number}(" in source:
+            source = f"{helper}\n\n{source}"
     calls = draw(st.lists(_inputs, min_size=2, max_size=4))
-    return Program("\n\n".join(functions) + "\n", calls)
+    return Program(source + "\n", calls)
 
 
 def _function(draw: Any, name: str, writer: Writer, parameters: dict[str, str]) -> str:

@@ -1,0 +1,81 @@
+"""Programs that once went wrong, found by generated programs and made small."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from .inputs import rand
+from .registry import case as any_case
+
+case = partial(any_case, rtol=0)
+
+
+def shifted(rng, n=4):
+    """Two arguments that overlap by all but one element."""
+    base = rand(rng, n + 1)
+    return base[:-1], base[1:]
+
+
+@case(lambda rng: [(0, rand(rng, 4), rand(rng, 4)), (0, *shifted(rng)), (3, *shifted(rng))])
+def returned_argument_that_overlaps_another(n, a, b):
+    a[0] = n
+    if (a > 0.5).any():
+        if n > 1:
+            return a + 0, b
+    return a, a
+
+
+@case(lambda rng: [(0, rand(rng, 4), rand(rng, 4)), (0, *shifted(rng)), (1, *shifted(rng))])
+def choice_of_overlapping_arguments_in_a_loop(n, a, b):
+    a /= 2
+    for i in range(3):
+        b = a if i < n else b
+    return b
+
+
+@case(lambda rng: [(0, np.zeros(0), np.zeros(0, int)), (0, np.zeros(4), np.zeros(4, int))], raises=IndexError)
+def index_into_an_empty_array_after_returns_in_a_loop(n, a, c):
+    for i in range(3):
+        if n > i:
+            return a, n, c[0]
+        if (a > 0.5).any():
+            return a, 1, c[0]
+        a[0] = 1.0
+    return a, n, c[0]
+
+
+@case(lambda rng: [(0, rand(rng, (2, 3)), rand(rng, 3)), (2, rand(rng, (2, 3)), rand(rng, 3))])
+def row_of_a_loop_bound_to_an_outer_name(n, m, a):
+    for i in range(n):
+        for row in m:
+            a = row
+            a[0] += i
+    return a, m
+
+
+@case(lambda rng: [(0, rand(rng, (2, 3))), (3, rand(rng, (2, 3)))])
+def name_bound_to_a_view_in_each_turn(n, m):
+    for i in range(n):
+        m = m[:, ::-1]
+        m[0, 0] += 1
+    return m
+
+
+@case(lambda rng: [(0, rand(rng, 5), rand(rng, 5)), (3, rand(rng, 5), rand(rng, 5)), (3, *shifted(rng))])
+def two_names_of_one_array_after_a_turn(n, a, b):
+    for i in range(n):
+        a[i] += 1
+        a = b
+        b[0] -= 1
+    return a, b
+
+
+@case(lambda rng: [(0, rand(rng, 4)), (3, rand(rng, 4))])
+def conditions_on_values_before_a_loop(n, a):
+    k = 3
+    while k > 0 and n > k:
+        k -= 1
+        a[k] = k
+    return k
