@@ -266,5 +266,3 @@ def _bits(x: np.ndarray[Any, Any]) -> bytes:
     if x.dtype.kind == "f":
         x = np.where(np.isnan(x), np.nan, x)
     return x.tobytes()
-
-

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-
 from tests.codegen.native import Native, take
 from tracejit.ir.core import Block, Function, Value
 from tracejit.ir.types import FLOAT64, INDEX, INT64, ArrayType

@@ -48,7 +48,9 @@ class Generator:
     def statement(self, b: Builder, state: list[Value], depth: int) -> list[Value]:
         r = self.random
         i, j, k = (r.randrange(3) for _ in range(3))
-        kind = r.choice(["new", "new", "store", "store", "slice", "slice", "swap", "alias", "sum", "if", "for", "for", "if"])
+        kind = r.choice(
+            ["new", "new", "store", "store", "slice", "slice", "swap", "alias", "sum", "if", "for", "for", "if"]
+        )
         if depth >= 3 and kind in ("if", "for"):
             kind = "store"
         match kind:
@@ -82,8 +84,9 @@ class Generator:
                     b,
                     b.index(r.randint(0, 3)),
                     state,
-                    lambda b, n, *inner: self.statements(b, [*inner[:3], n if r.random() < 0.5 else inner[3],
-                    inner[4]], depth + 1),
+                    lambda b, n, *inner: self.statements(
+                        b, [*inner[:3], n if r.random() < 0.5 else inner[3], inner[4]], depth + 1
+                    ),
                 )
         return state
 
@@ -107,8 +110,14 @@ def test_random_programs(block: int, largest: int, monkeypatch: pytest.MonkeyPat
         data = np.random.default_rng(seed)
         text = str(function)
         try:
-            agree(function, *(data.integers(-4, 5, N).astype(float) for _ in range(3)), int(data.integers(N)),
-            bool(seed % 2))
+            agree(
+                function,
+                *(data.integers(-4, 5, N).astype(float) for _ in range(3)),
+                int(data.integers(N)),
+                bool(seed % 3),
+                native=seed % 5 == 0,
+                optimize=bool(seed % 2),
+            )
         except Exception as e:
             e.add_note(f"seed {seed}\n{text}")
             raise

@@ -31,7 +31,9 @@ def checked(b: Builder, name: str, x: Value, y: Value, excuse: Value | None, lin
 
 
 @pytest.mark.parametrize("excused", [True, False])
-@pytest.mark.parametrize(("c", "name", "d"), [(3, "add", 1), (3, "sub", 5), (7, "add", -2), (1, "add", 1), (-3, "add", 1)])
+@pytest.mark.parametrize(
+    ("c", "name", "d"), [(3, "add", 1), (3, "sub", 5), (7, "add", -2), (1, "add", 1), (-3, "add", 1)]
+)
 def test_product_and_sum(c: int, name: str, d: int, excused: bool) -> None:
     def build(b: Builder, x: Value, p: Value) -> Sequence[Value]:
         excuse = p if excused else None

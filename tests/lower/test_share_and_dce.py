@@ -101,15 +101,17 @@ def test_equal_loops_are_shared() -> None:
         %t.R: i64 = OP %s.R, %i.R
         yield %t.R
       }"""
-    text = """
+    text = (
+        """
     func f(%n: i64) {
       %zero: i64 = const 0
-      %one: i64 = const 1""" + "".join(
-        loop.replace("R", r).replace("OP", op) for r, op in [("a", "add"), ("b", "add"), ("c", "sub")]
-    ) + """
+      %one: i64 = const 1"""
+        + "".join(loop.replace("R", r).replace("OP", op) for r, op in [("a", "add"), ("b", "add"), ("c", "sub")])
+        + """
       return %a, %b, %c
     }
     """
+    )
     f = apply(parse(text), (share.run,), [[0], [4]])
     assert count(f, "for") == 2 and f.outputs[0] is f.outputs[1]
 

@@ -311,4 +311,3 @@ def test_load_in_a_loop_reads_what_the_turn_stored() -> None:
 
     f = simplified(build([VECTOR, INDEX], body), [LINE, 4])
     assert count(f, "view") == 0 and count(f, "update") == 1
-

@@ -62,7 +62,9 @@ class _DeviceKernel(Kernel):
     ) -> list[Operand]:
         return write(start, count, inits)
 
-    def fail_unless(self, ok: str, code: int, payload: Callable[[], None] | None = None) -> None:
+    def fail_unless(
+        self, ok: str, code: int, payload: Callable[[], None] | None = None, excuse: str | None = None
+    ) -> None:
         raise NotImplementedError("a check inside a GPU kernel")
 
     def live_buffers(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from tracejit.codegen.lanes import Lanes
 from tracejit.codegen.scalars import BOOL, F32, F64, I64, Scalar
 
-
 _MIN, _MAX = -(2**63), 2**63 - 1
 
 

@@ -119,9 +119,10 @@ Input: TypeAlias = ArrayInput | ScalarInput
 class Guard:
     """A condition on the object at ``source``.
 
-    ``"is"``: it is ``value`` itself; ``"equal"``: its type is ``type(value)`` and it equals ``value`` bit for bit (int, float,
-    complex, bool, str, bytes, None, dtype and tuples of those); ``"container"``: its exact type is that of ``value``, a tuple or
-    list with as many items, or a dict with the same keys in the same order; ``"type"``: its exact type is ``value``.
+    ``"is"``: it is ``value`` itself; ``"equal"``: its type is ``type(value)`` and it equals ``value`` bit for bit
+    (int, float, complex, bool, str, bytes, None, dtype and tuples of those); ``"container"``: its exact type is that
+    of ``value``, a tuple or list with as many items, or a dict with the same keys in the same order; ``"type"``: its
+    exact type is ``value``.
     """
 
     source: Source
@@ -131,7 +132,8 @@ class Guard:
 
 @record(frozen=True)
 class Disjoint:
-    """Inputs number ``a`` and ``b`` (of :attr:`Program.inputs`, arrays of which one is written) do not overlap in memory."""
+    """Inputs number ``a`` and ``b`` (of :attr:`Program.inputs`, arrays of which one is written) do not overlap in
+    memory."""
 
     a: int
     b: int
@@ -145,15 +147,16 @@ class Same:
     b: int
 
 
-# --- outputs: what the Python result is made of ------------------------------------------------------------------------
+# --- outputs: what the Python result is made of
+# ------------------------------------------------------------------------
 
 
 @record(frozen=True)
 class OutScalar:
     """Function output ``index`` as a Python or NumPy scalar.
 
-    When ``selector`` is given, it is the index of an i64 output that says which of ``alternatives`` ``(kind, dtype)`` the result
-    is; the value is cast to that dtype first. Otherwise there is one alternative.
+    When ``selector`` is given, it is the index of an i64 output that says which of ``alternatives`` ``(kind,
+    dtype)`` the result is; the value is cast to that dtype first. Otherwise there is one alternative.
     """
 
     index: int
@@ -177,8 +180,9 @@ class OutInput:
 
 @record(frozen=True)
 class OutView:
-    """A view of another result: ``base`` is an OutArray or OutInput. Per axis of the base, ``starts`` counts elements along that
-    axis; ``pairs`` and ``steps`` are those of the ``view`` primitive. Entries are ints, or ``OutIndex`` for run-time values."""
+    """A view of another result: ``base`` is an OutArray or OutInput. Per axis of the base, ``starts`` counts
+    elements along that axis; ``pairs`` and ``steps`` are those of the ``view`` primitive. Entries are ints, or
+    ``OutIndex`` for run-time values."""
 
     base: OutArray | OutInput
     shape: tuple[int | OutIndex, ...]
@@ -190,8 +194,8 @@ class OutView:
 
 @record(frozen=True)
 class OutChoice:
-    """Option number ``selector`` (the index of an i64 output) of ``options``: what differs in more than a number from path to
-    path, such as which of two arguments it is, a str or another, None or a tuple.
+    """Option number ``selector`` (the index of an i64 output) of ``options``: what differs in more than a number
+    from path to path, such as which of two arguments it is, a str or another, None or a tuple.
 
     Outputs that belong to the other options exist and may be released, but their contents mean nothing.
     """
@@ -223,8 +227,8 @@ class OutSource:
 
 @record(frozen=True)
 class OutTree:
-    """A container: ``kind`` is ``"tuple" "list" "dict"`` or ``"make"``; ``keys`` are the dict's keys; ``make`` builds any other registered
-    pytree (namedtuple, dataclass) from the list of its children."""
+    """A container: ``kind`` is ``"tuple" "list" "dict"`` or ``"make"``; ``keys`` are the dict's keys; ``make``
+    builds any other registered pytree (namedtuple, dataclass) from the list of its children."""
 
     kind: Literal["tuple", "list", "dict", "make"]
     children: tuple[Output, ...]
@@ -239,7 +243,8 @@ Output: TypeAlias = OutScalar | OutArray | OutInput | OutView | OutChoice | OutS
 class Program:
     """A traced function with everything needed to call its compiled form.
 
-    ``function.params`` are the index values of :attr:`symbols` in order, then one parameter per input (none for the ``b`` of a
+    ``function.params`` are the index values of :attr:`symbols` in order, then one parameter per input (none for the
+    ``b`` of a
     :class:`Same`). ``function.meta["mutated"]`` maps positions in ``function.params`` of written arrays to positions of
     their final contents in the outputs; those outputs are not part of :attr:`output`.
     """

@@ -80,7 +80,7 @@ def _is_candidate(loop: Op) -> bool:
     step = integer(loop.operands[2])
     if step is None or step == 0 or abs(step) > 2**20:
         return False
-    inner = [op for op in loop.regions[0].walk()]
+    inner = list(loop.regions[0].walk())
     if len(inner) > LARGEST_BODY or not any(op.name == "check" for op in inner):
         return False
     return all(

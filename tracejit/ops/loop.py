@@ -4,7 +4,8 @@ At this level every array has become a buffer (:class:`~tracejit.ir.types.Buffer
 the types of all other values have rank 0. Extra attributes of ``for`` here:
 
 - ``vector``: True when consecutive iterations may run as lanes of one vector (no carried values, or reductions only);
-- ``reductions``: names of the combining op per carried value (``"add" "mul" "minimum" "maximum" "or" "and"``), which may be
+- ``reductions``: names of the combining op per carried value (``"add" "mul" "minimum" "maximum" "or" "and"``), which
+may be
   reassociated.
 """
 
@@ -22,9 +23,9 @@ def _load_type(types: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
 
 
 alloc = Primitive("alloc", "loop", pure=False)
-"""``alloc(count) -> buffer``: uninitialised room for ``count`` elements, 64-byte aligned beyond some hundred bytes; lives
-until ``free`` or, when it is a result, in the caller's hands. Attribute ``stack`` (an int number of elements) puts it into
-the frame instead."""
+"""``alloc(count) -> buffer``: uninitialised room for ``count`` elements, 64-byte aligned beyond some hundred bytes;
+lives until ``free`` or, when it is a result, in the caller's hands. Attribute ``stack`` (an int number of elements)
+puts it into the frame instead."""
 free = Primitive("free", "loop", pure=False)
 """``free(buffer)``: give back a buffer that ``alloc`` made; nothing happens to any other (an argument's)."""
 constant_buffer = Primitive("constant_buffer", "loop")
@@ -34,7 +35,8 @@ offset = Primitive("offset", "loop", infer=lambda t, a: (t[0],))
 same_buffer = Primitive("same_buffer", "loop", infer=lambda t, a: (PREDICATE,))
 """``same_buffer(a, b)``: whether two buffers start at the same address."""
 load = Primitive("load", "loop", infer=_load_type, pure=False)
-"""``load(buffer, index)``: element ``index`` (counted in elements). Attribute ``invariant``: nothing in the program writes it."""
+"""``load(buffer, index)``: element ``index`` (counted in elements). Attribute ``invariant``: nothing in the program
+writes it."""
 store = Primitive("store", "loop", pure=False)
 """``store(buffer, index, value)``."""
 copy_elements = Primitive("copy_elements", "loop", pure=False)
@@ -42,5 +44,7 @@ copy_elements = Primitive("copy_elements", "loop", pure=False)
 fill_zero = Primitive("fill_zero", "loop", pure=False)
 """``fill_zero(buffer, count)``: bytes zero."""
 gemm = Primitive("gemm", "loop", pure=False)
-"""``gemm(c, a, b, m, n, k, lda, ldb) {transpose_a, transpose_b}``: ``c = op(a) @ op(b)`` by BLAS, ``c`` contiguous ``[m, n]``; ``lda`` and
-``ldb`` are the element distances between rows of ``a`` (``[m, k]``, or ``[k, m]`` when transposed) and of ``b`` as stored."""
+"""``gemm(c, a, b, m, n, k, lda, ldb) {transpose_a, transpose_b}``: ``c = op(a) @ op(b)`` by BLAS, ``c`` contiguous
+``[m, n]``; ``lda`` and
+``ldb`` are the element distances between rows of ``a`` (``[m, k]``, or ``[k, m]`` when transposed) and of ``b`` as
+stored."""

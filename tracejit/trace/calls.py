@@ -18,7 +18,7 @@ import numpy as np
 
 from tracejit.errors import RecursionTooDeep, UnsupportedError
 from tracejit.ir.types import DTYPE_NAMES
-from tracejit.trace import libraries, objects
+from tracejit.trace import libraries, objects, strings
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.control import control
@@ -27,6 +27,7 @@ from tracejit.trace.numpy_api import call_function, lookup, name_of
 from tracejit.trace.numpy_api.table import has_traced
 from tracejit.trace.rewrite import Rewritten, rewrite
 from tracejit.trace.source import NoSource, source_of
+from tracejit.trace.strings import holds_traced
 from tracejit.trace.tracer import is_traced
 from tracejit.trace.unrewritten import guard_code
 
@@ -112,8 +113,8 @@ def _call_function(function: types.FunctionType, args: tuple[Any, ...], kwargs: 
     c = control()
     if c.depth >= c.options.inline_depth:
         raise RecursionTooDeep(
-            f"calls of Python functions nest more than {c.options.inline_depth} deep, at {function.__qualname__}: compiled "
-            "code has no calls of its own, so a recursion must end on something that is known while compiling",
+            f"calls of Python functions nest more than {c.options.inline_depth} deep, at {function.__qualname__}: "
+            "compiled code has no calls of its own, so a recursion must end on something that is known while compiling",
             hint="a loop; if it does end, raise the setting TRACEJIT_INLINE_DEPTH",
         )
     c.depth += 1
@@ -240,6 +241,9 @@ def _bear(new: Any) -> None:
 
 def _native(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """A call of something that is not converted."""
+    owner = getattr(function, "__self__", None)
+    if type(owner) is str and (any(map(holds_traced, args)) or any(map(holds_traced, kwargs.values()))):
+        return strings.method(function.__name__, owner, args, kwargs)
     _refuse_impure(function)
     module = getattr(function, "__module__", None) or ""
     if module.partition(".")[0] == "numpy" and not isinstance(function, type):
