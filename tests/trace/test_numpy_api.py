@@ -492,7 +492,11 @@ def test_choosing():
     agree(lambda x, m: np.copyto(x, 5, where=m), x, m)
     agree(lambda x, i: np.put(x, i, -1.0), x, numpy.array([0, 4]))
     agree(lambda x, m: np.where(m, x, arr(4)), x, m, dynamic=False)
-    agree(lambda x: np.where(x > 1, x, 300), arr(3, dtype="u1"))
+    for number in (300, -1, 2**62, 2**64):
+        agree(lambda x: np.where(x > 1, x, number), arr(3, dtype="u1"))
+    agree(lambda x, n: np.where(x > 1, n, x), arr(3, dtype="u1"), 255)
+    agree(lambda x, n: np.where(x > 1, n, x), arr(3, dtype="u1"), 256)
+    agree(lambda x: np.select([x > 1], [x], 300), arr(3, dtype="u1"))
 
 
 def test_adding_at_indices():

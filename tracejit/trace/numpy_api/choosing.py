@@ -18,10 +18,22 @@ from tracejit.trace.numpy_api.arguments import as_array, axis_of, order_like, re
 from tracejit.trace.numpy_api.reductions import all_
 from tracejit.trace.numpy_api.shaping import ravel
 from tracejit.trace.numpy_api.table import implements, method
-from tracejit.trace.numpy_api.ufuncs import call, result_dtype
+from tracejit.trace.numpy_api.ufuncs import call, operand_value, result_dtype
 from tracejit.trace.scalars import ScalarTracer, is_scalar
 
 _UNSET = object()
+
+
+def _where_checks() -> bool:
+    """Whether ``np.where`` refuses Python ints that the dtype cannot hold (NumPy 2.5); before, they wrap around."""
+    try:
+        np.where([False], np.uint8(0), 256)
+    except OverflowError:
+        return True
+    return False
+
+
+WHERE_CHECKS = _where_checks()
 
 
 @implements(np.where)
@@ -31,12 +43,22 @@ def where(condition: Any, x: Any = _UNSET, y: Any = _UNSET, /) -> Any:
         return nonzero(condition)
     if x is _UNSET or y is _UNSET:
         raise ValueError("either both or neither of x and y should be given")
+    return _choose(condition, x, y, WHERE_CHECKS)
+
+
+def _choose(condition: Any, x: Any, y: Any, checks: bool) -> ArrayTracer:
     b = current().at()
     operands = [v if isinstance(v, ArrayTracer) or is_scalar(v) else as_array(v) for v in (x, y)]
     dtype = result_dtype(operands)
     mask = as_array(condition)
-    # a Python int that does not fit wraps around here
-    values = [b.cast(mask.read(), BOOL), *(b.cast(as_array(v).read(), dtype) for v in operands)]
+    values = [b.cast(mask.read(), BOOL)]
+    for v in operands:
+        if checks and not isinstance(v, ArrayTracer):
+            if type(v) is int:
+                np.where(False, dtype.type(0), v)  # raises for this number
+            values.append(operand_value(b, v, dtype))
+        else:
+            values.append(b.cast(as_array(v).read(), dtype))
     shapes = [v.type.shape for v in values]
     shape = broadcast.common_shape(shapes, broadcast.operands_fail(shapes))
     spread = [broadcast.spread(b, v, shape) for v in values]
@@ -127,7 +149,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
         raise ValueError("select with an empty condition list is not possible")
     result = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist)):
-        result = where(condition, choice, result)
+        result = _choose(condition, choice, result, checks=False)
     return result
 
 
