@@ -41,7 +41,8 @@ class BranchJoin(Policy):
         self.context = c.context
         self.condition = condition
         self.arms = arms
-        self.exports = Exports(arms[0].serial, 2)
+        self._since = min(arm.serial for arm in arms)
+        self.exports = Exports(self._since, 2)
         self._arm = 0
 
     def run(self, names: Sequence[str], first: Sequence[Any], second: Sequence[Any]) -> list[Any]:
@@ -153,14 +154,12 @@ class BranchJoin(Policy):
         if not self.exports.is_inside(x) and self.exports.any_box(x, 0) == Static(x):
             return Static(x)
         arm = self._arm
-        if not any(self.arms[k].raised for k in (0, 1)):
-            arm = next(
-                k for k, a in enumerate(self.arms) if x.serial > a.serial and (k == 1 or x.serial < self.arms[1].serial)
-            )
+        if not any(a.raised for a in self.arms):  # the one that was recorded last before the box was made
+            arm = max((k for k in (0, 1) if self.arms[k].serial < x.serial), key=lambda k: self.arms[k].serial)
         return self.exports.any_box(x, arm)
 
     def keeps_identity(self, x: Any) -> bool:
-        return not self.c.journal.is_younger(x, self.arms[0].serial)
+        return not self.c.journal.is_younger(x, self._since)
 
     def _written_roots(self) -> list[ArrayTracer]:
         found: ById[None] = ById()

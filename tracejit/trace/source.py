@@ -38,8 +38,9 @@ class FunctionSource:
     class_name: str | None
 
 
-_found: dict[CodeType, FunctionSource | NoSource] = {}
-_remembered: dict[CodeType, list[str]] = {}
+# code objects of different files may be equal
+_found: dict[tuple[CodeType, str], FunctionSource | NoSource] = {}
+_remembered: dict[tuple[CodeType, str], list[str]] = {}
 _trees: dict[tuple[str, int], tuple[Sequence[str], ast.Module]] = {}
 _TREES = 8  # whole files kept parsed
 
@@ -47,10 +48,10 @@ _TREES = 8  # whole files kept parsed
 def remember(function: Callable[..., object]) -> None:
     """Read the file of a function now (at decoration), so that it does not matter if it is edited later."""
     code = getattr(inspect.unwrap(function), "__code__", None)
-    if isinstance(code, CodeType) and code not in _remembered:
+    if isinstance(code, CodeType) and (code, code.co_filename) not in _remembered:
         lines = linecache.getlines(code.co_filename, getattr(function, "__globals__", None))
         if lines:
-            _remembered[code] = lines
+            _remembered[code, code.co_filename] = lines
 
 
 def source_of(function: FunctionType) -> FunctionSource:
@@ -60,13 +61,13 @@ def source_of(function: FunctionType) -> FunctionSource:
         NoSource: It cannot be found.
     """
     code = function.__code__
-    found = _found.get(code)
+    found = _found.get((code, code.co_filename))
     if found is None:
         try:
             found = _find(function)
         except NoSource as error:
             found = error
-        _found[code] = found
+        _found[code, code.co_filename] = found
     if isinstance(found, NoSource):
         raise found.with_traceback(None)
     return found
@@ -84,7 +85,7 @@ def _find(function: FunctionType) -> FunctionSource:
 
 def _lines(function: FunctionType) -> list[str]:
     code = function.__code__
-    lines = _remembered.get(code) or linecache.getlines(code.co_filename, function.__globals__)
+    lines = _remembered.get((code, code.co_filename)) or linecache.getlines(code.co_filename, function.__globals__)
     if not lines:
         try:
             lines, _ = inspect.findsource(function)

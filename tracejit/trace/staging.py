@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from tracejit.errors import CaptureError
 from tracejit.ir.core import Value
+from tracejit.ir.types import BOOL
 from tracejit.ops import elementwise as E
+from tracejit.ops.builder import Builder
 from tracejit.ops.effects import is_speculatable
 from tracejit.trace import conversions
 from tracejit.trace.boxes import ArrayTracer
@@ -69,15 +71,40 @@ def branch(condition: Value, first: Callable[[], Any], second: Callable[[], Any]
     return result
 
 
+def logical(first: Any, condition: Value, second: Callable[[], Any], conjunction: bool) -> Any:
+    """``first and second()`` (or ``or``); ``condition`` is the truth of ``first``."""
+    c = control()
+    arm, x = record(c, second)
+    if isinstance(first, ScalarTracer) and isinstance(x, ScalarTracer) and first.value.dtype == x.value.dtype == BOOL:
+        if first.alternatives == x.alternatives and not first.is_mixed and _is_cheap(arm):
+            b = _spliced(c, arm)
+            value = b.apply(E.and_ if conjunction else E.or_, condition, x.value)
+            return ScalarTracer(value, first.alternatives)
+    skip, y = record(c, lambda: first)
+    arms, values = ((arm, skip), (x, y)) if conjunction else ((skip, arm), (y, x))
+    (result,) = BranchJoin(c, condition, arms).run(("the value",), values[:1], values[1:])
+    return result
+
+
+def _is_cheap(arm: Arm) -> bool:
+    """Whether an arm may as well run when it is not needed."""
+    plain = not arm.raised and not arm.arrays and not arm.objects
+    return plain and len(arm.block.ops) <= 24 and all(map(is_speculatable, arm.block.ops))
+
+
+def _spliced(c: Control, arm: Arm) -> Builder:
+    b = c.context.at()
+    for op in arm.block.ops:
+        b.block.append(op)
+    return b
+
+
 def both(condition: Value, second: Callable[[], Any], conjunction: bool) -> Any:
     """``condition and second()`` (or ``or``) where only the truth of the result counts."""
     c = control()
     arm, x = record(c, lambda: as_bool(second()))
-    plain = not arm.raised and not arm.arrays and not arm.objects
-    if plain and len(arm.block.ops) <= 24 and all(map(is_speculatable, arm.block.ops)):
-        b = c.context.at()
-        for op in arm.block.ops:
-            b.block.append(op)
+    if _is_cheap(arm):
+        b = _spliced(c, arm)
         if isinstance(x, bool):
             return python_scalar(condition) if x is conjunction else x
         return python_scalar(b.apply(E.and_ if conjunction else E.or_, condition, x.value))
