@@ -14,7 +14,7 @@ path, dimensions that differ are carried beside them):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,9 @@ if_ = Primitive("if", "control")
 while_ = Primitive("while", "control")
 for_ = Primitive("for", "control")
 fusion = Primitive("fusion", "control")
-"""``fusion() {body}``: the body's last op before its ``yield`` is the root, whose results are yielded and stored in memory; the arrays
-inside are never stored, their elements are computed where the root needs them. Made by :mod:`tracejit.lower.fuse`."""
+"""``fusion() {body}``: the body's last op before its ``yield`` is the root, whose results are yielded and stored in
+memory; the arrays inside are never stored, their elements are computed where the root needs them. Made by
+:mod:`tracejit.lower.fuse`."""
 yield_ = Primitive("yield", "control", terminator=True)
 return_ = Primitive("return", "control", terminator=True)
 
@@ -52,7 +53,7 @@ class Slot:
 
 @record(frozen=True)
 class Format:
-    """A str made when the program runs: of strings, and of ``(part, conversion, format spec)`` as in an f-string."""
+    """A str made when the program runs: of strings, and of ``(part, conversion, spec)`` as in :func:`formatted`."""
 
     parts: tuple[str | tuple[Any, str, str], ...]
 
@@ -82,10 +83,35 @@ def materialise(part: Any, operands: Sequence[np.ndarray[Any, Any]]) -> Any:
             text += piece
         else:
             inner, conversion, spec = piece
-            value = materialise(inner, operands)
-            converted = _CONVERSIONS[conversion](value) if conversion else value
-            text += format(converted, spec)
+            text += formatted(materialise(inner, operands), conversion, spec)
     return text
+
+
+def formatted(value: Any, conversion: str, spec: str) -> str:
+    """``value`` as an f-string with ``conversion`` and ``spec`` shows it; with ``"%"``, as ``spec % value`` does."""
+    if conversion == "%":
+        return spec % (value,)
+    return format(_CONVERSIONS[conversion](value) if conversion else value, spec)
+
+
+def exception_of(attrs: Mapping[str, Any], payload: Sequence[np.ndarray[Any, Any]]) -> BaseException:
+    """The exception that a failing ``check`` raises."""
+    numbers = [p.item() for p in payload]
+    args = [a.format(*numbers) if isinstance(a, str) else materialise(a, payload) for a in attrs["args"]]
+    error = new_exception(attrs["exception"], args, materialise(attrs.get("state"), payload))
+    if "cause" in attrs:
+        error.__cause__ = materialise(attrs["cause"], payload)
+    return error
+
+
+def new_exception(kind: type[BaseException], args: Sequence[Any], state: Mapping[str, Any] | None) -> BaseException:
+    """An exception with these arguments and, unless a call of its class sees to that, this ``__dict__``."""
+    if state is None:
+        return kind(*args)
+    error = kind.__new__(kind, *args)
+    error.args = tuple(args)
+    vars(error).update(state)
+    return error
 
 
 print_ = Primitive("print", "effect", pure=False)

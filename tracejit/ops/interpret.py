@@ -15,7 +15,7 @@ import numpy as np
 
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ir.types import ArrayType, BufferType, Dim, Type
-from tracejit.ops.control import materialise
+from tracejit.ops.control import exception_of, materialise
 from tracejit.ops.primitive import Primitive, as_kind
 from tracejit.record import record
 
@@ -61,9 +61,7 @@ def evaluate_op(op: Op, operands: Sequence[Array]) -> list[Array]:
 
 def failure(op: Op, payload: Sequence[Array]) -> BaseException:
     """The exception that a failing ``check`` raises."""
-    items = [p.item() for p in payload]
-    exception: type[BaseException] = op.attrs["exception"]
-    return exception(*(a.format(*items) if isinstance(a, str) else materialise(a, payload) for a in op.attrs["args"]))
+    return exception_of(op.attrs, payload)
 
 
 @record(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from tracejit.codegen.entry_results import SLOT
 from tracejit.errors import runtime_error
 from tracejit.ir.core import Op
 from tracejit.ir.loc import Loc
-from tracejit.ops.control import materialise
+from tracejit.ops.control import exception_of, materialise
 from tracejit.ops.primitive import as_kind
 from tracejit.record import record
 
@@ -79,11 +79,7 @@ class Callbacks:
         """The exception of the check that failed, with a traceback to the user's line."""
         site = self._sites[status - 1]
         slots = read_slots(address, site.operands[1:])
-        payload = [p.item() for p in slots]
-        exception: type[BaseException] = site.attrs["exception"]
-        error = exception(
-            *(a.format(*payload) if isinstance(a, str) else materialise(a, slots) for a in site.attrs["args"])
-        )
+        error = exception_of(site.attrs, slots)
         return runtime_error(error, site.loc)
 
     def run_effect(self, number: int, address: int) -> None:

@@ -363,7 +363,7 @@ class ArrayTracer(Tracer):
     def __hash__(self) -> int:
         raise TypeError("unhashable type: 'numpy.ndarray'")
 
-    def __repr__(self) -> str:
+    def _shown(self) -> str:
         text = ", ".join(str(d) if isinstance(d, int) else f"%{d.label}" for d in self.shape_dims)
         return f"<traced {'view' if self.lenses else 'array'} {self.dtype}[{text}]>"
 

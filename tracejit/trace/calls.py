@@ -176,14 +176,15 @@ def _converted(function: types.FunctionType) -> types.FunctionType:
     return rewritten.make(function, Hooks(function, rewritten))
 
 
-_cache: dict[types.CodeType, Rewritten] = {}
+_cache: dict[tuple[types.CodeType, str], Rewritten] = {}  # code objects of different files may be equal
 
 
 def _rewritten(function: types.FunctionType) -> Rewritten:
     code = function.__code__
-    known = _cache.get(code)
+    key = (code, code.co_filename)
+    known = _cache.get(key)
     if known is None:
-        known = _cache[code] = rewrite(source_of(function), code)
+        known = _cache[key] = rewrite(source_of(function), code)
     return known
 
 

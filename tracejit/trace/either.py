@@ -61,7 +61,7 @@ class Either(Tracer):
             hint="move the use into the branches, or make the branches agree",
         )
 
-    def __repr__(self) -> str:
+    def _shown(self) -> str:
         return f"<traced {self.describe()}>"
 
     def __getattr__(self, name: str) -> Any:
@@ -203,6 +203,8 @@ def _describe(x: Any) -> str:
         return f"a {x.dtype} array with {x.ndim} dimension{'s' if x.ndim != 1 else ''}"
     if isinstance(x, (str, bytes, bool, int, float)):
         return repr(x)
+    if isinstance(x, Tracer):
+        return "a str that is known only at run time"
     if isinstance(x, (tuple, list)):
         return f"a {type(x).__name__} of {len(x)}"
     if isinstance(x, type):

@@ -125,6 +125,13 @@ class Expressions(ast.NodeTransformer):
         node.operand = self.expression(node.operand)
         return node
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        template = node.left
+        node.left, node.right = self.expression(node.left), self.expression(node.right)
+        if isinstance(node.op, ast.Mod) and isinstance(template, ast.Constant) and isinstance(template.value, str):
+            return at(hook("percent", node.left, node.right), node)
+        return node
+
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         test, a, b = self.test(node.test), self.expression(node.body), self.expression(node.orelse)
         return at(hook("choose", test, at(thunk(a), a), at(thunk(b), b)), node)

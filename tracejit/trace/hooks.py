@@ -17,7 +17,7 @@ import numpy as np
 
 from tracejit.errors import NeedsConcrete
 from tracejit.ir.core import Value
-from tracejit.trace import calls, comprehensions, contexts, conversions, either, exceptions, iterables, loops, staging
+from tracejit.trace import calls, comprehensions, contexts, conversions, either, iterables, loops, staging, strings
 from tracejit.trace.boxes import ArrayTracer, box_of
 from tracejit.trace.context import current, is_tracing
 from tracejit.trace.control import UNBOUND, control
@@ -41,6 +41,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 _CONTAINERS = (list, dict, set)
+_CONVERSIONS: dict[int, Callable[[Any], Any]] = {-1: lambda x: x, 97: ascii, 114: repr, 115: str}
 
 
 class Hooks:
@@ -55,7 +56,6 @@ class Hooks:
     Exception = Exception
     locals = staticmethod(builtins.locals)
     slice = slice
-    fstring = staticmethod(exceptions.fstring)
 
     def __init__(self, function: FunctionType, rewritten: Rewritten) -> None:
         self._globals = function.__globals__
@@ -89,6 +89,12 @@ class Hooks:
                 for name, cell in zip(reader.__code__.co_freevars, reader.__closure__ or ()):
                     if name != "@":
                         control().journal.note(cell)
+
+    def fstring(self, *pieces: Any) -> Any:
+        """An f-string: constants, and ``(value, conversion, spec)``."""
+        if is_tracing():
+            return strings.fstring(*pieces)
+        return "".join(p if isinstance(p, str) else format(_CONVERSIONS[p[1]](p[0]), p[2]) for p in pieces)
 
     def visible(self, env: dict[str, Any]) -> dict[str, Any]:
         """``locals()`` without the names that the rewriting has added."""
@@ -249,6 +255,13 @@ class Hooks:
 
     def not_in(self, item: Any, container: Any) -> Any:
         return self.not_(self.in_(item, container))
+
+    def percent(self, template: str, given: Any) -> Any:
+        """``"..." % given``."""
+        parts = given if isinstance(given, tuple) else given.values() if type(given) is dict else (given,)
+        if is_tracing() and any(map(strings.holds_traced, parts)):
+            return strings.percent(template, given)
+        return template % given
 
     # --- access
     def attr(self, owner: Any, name: str) -> Any:

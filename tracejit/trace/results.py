@@ -40,6 +40,7 @@ from tracejit.trace.captures import Captures
 from tracejit.trace.either import Either, MaybeUnbound
 from tracejit.trace.lenses import ImagPart, Lens, Lenses, RealPart, Reshape, Strided, joined
 from tracejit.trace.scalars import ScalarTracer
+from tracejit.trace.strings import Text, TracedString
 from tracejit.trace.tracer import PY_INT, Tracer
 
 _MAKERS = (types.GeneratorType, map, filter, zip, enumerate, reversed)
@@ -104,6 +105,8 @@ class Results:
             return OutScalar(self.scalar(x.value), x.alternatives, selector)
         if isinstance(x, ArrayTracer):
             return self._array(x)
+        if isinstance(x, TracedString):
+            return OutTree("make", tuple(map(self.output, x.values)), (), Text(x.pieces))
         if isinstance(x, MaybeUnbound):
             return self.output(x.get())
         if isinstance(x, Either):
@@ -120,11 +123,6 @@ class Results:
             raise CaptureError(
                 f"the function {x.__name__}, made while tracing, cannot be the result of a compiled function",
                 hint="return the numbers and arrays that it uses, and make it from them",
-            )
-        if kind.__module__.startswith("tracejit.") and kind.__name__ == "TracedString":
-            raise CaptureError(
-                "a string with parts that are known at run time only cannot be the result of a compiled function",
-                hint="return the numbers, and format them outside",
             )
         return x
 

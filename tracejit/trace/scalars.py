@@ -94,7 +94,7 @@ class ScalarTracer(Tracer):
         kinds = {k for k, _ in self.alternatives}
         return kinds.pop() if len(kinds) == 1 else "mixed"
 
-    def __repr__(self) -> str:
+    def _shown(self) -> str:
         names = " or ".join(type_of(a).__name__ for a in self.alternatives)
         return f"<traced {names} {self.value!r}>"
 

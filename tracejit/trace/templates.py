@@ -273,6 +273,8 @@ def parts_of(x: Any) -> list[Any]:
         return list(x)
     if isinstance(x, FunctionType):
         return list(x.__defaults__ or ())
+    if isinstance(x, Tracer):
+        return list(x._children)
     return list(vars(x).values())
 
 
@@ -287,7 +289,9 @@ def structure_of(x: Any) -> tuple[type, tuple[Any, ...]] | None:
         return kind, tuple(vars(x))
     if kind is FunctionType and x.__defaults__ is not None and any(isinstance(d, Tracer) for d in x.__defaults__):
         return kind, (_Code(x),)
-    if id(x) in control().journal.born and hasattr(x, "__dict__") and not isinstance(x, Tracer):
+    if isinstance(x, Tracer):
+        return None if x._structure is None else (kind, x._structure)
+    if id(x) in control().journal.born and hasattr(x, "__dict__"):
         return kind, tuple(vars(x))
     return None
 
@@ -303,6 +307,8 @@ def rebuild(kind: type, keys: Sequence[Any], parts: Sequence[Any]) -> Any:
         made = FunctionType(old.__code__, old.__globals__, old.__name__, tuple(parts), old.__closure__)
         made.__kwdefaults__ = old.__kwdefaults__
         return made
+    if issubclass(kind, Tracer):
+        return kind._rebuild(tuple(keys), parts)
     if issubclass(kind, tuple):
         return kind._make(parts)  # type: ignore[attr-defined]
     new = object.__new__(kind)  # __init__ has run for the originals

@@ -6,16 +6,17 @@ A tracer stands for a Python object that exists when the compiled program runs: 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from tracejit.errors import CaptureError, NeedsConcrete
+from tracejit.errors import CaptureError, NeedsConcrete, UnsupportedError
 from tracejit.ir.core import Value
 from tracejit.ir.interface import ScalarKind
 from tracejit.ir.types import BOOL, COMPLEX128, DTYPE_NAMES, FLOAT64, INT64, Dim
 from tracejit.record import record
-from tracejit.trace.context import Context, current
+from tracejit.trace.context import Context, current, is_tracing
 
 Alternative: TypeAlias = tuple[ScalarKind, "np.dtype[Any]"]
 """What a scalar may be to the user: ``("python", int64)`` is an ``int``, ``("numpy", int64)`` an ``np.int64``."""
@@ -55,6 +56,15 @@ class Tracer:
 
     context: Context
     origin: Origin
+    _structure: tuple[Any, ...] | None = None
+    """What it has in common with another one that joins it part by part; None when it has no parts."""
+    _children: Sequence[Any] = ()
+    """Its parts."""
+
+    @classmethod
+    def _rebuild(cls, structure: tuple[Any, ...], children: Sequence[Any]) -> Tracer:
+        """One of these parts."""
+        raise NotImplementedError
 
     def _needs(self, what: str) -> NeedsConcrete:
         return NeedsConcrete(self, what)
@@ -76,6 +86,23 @@ class Tracer:
 
     def __complex__(self) -> complex:
         raise self._needs("its value (a Python complex)")
+
+    def _refuse_text(self, *args: Any) -> Any:
+        from tracejit.trace.either import describe
+
+        raise UnsupportedError(
+            f"the text of {describe(self)} is known only at run time",
+            hint="an f-string, str(x), format(x, ...), '...'.format(x), '...' % x or print(x)",
+        )
+
+    __str__ = __format__ = _refuse_text
+
+    def __repr__(self) -> str:
+        return str(self._refuse_text()) if is_tracing() else self._shown()
+
+    def _shown(self) -> str:
+        """What a debugger shows."""
+        return f"<traced {type(self).__name__}>"
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise CaptureError("a traced value cannot be pickled or copied by the copy module", hint="use numpy's copy")

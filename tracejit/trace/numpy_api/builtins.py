@@ -15,7 +15,7 @@ from tracejit.ir.core import Block, Value
 from tracejit.ir.types import BOOL, FLOAT64, INDEX, INT64
 from tracejit.ops import control, reduction
 from tracejit.ops import elementwise as E
-from tracejit.trace import conversions, dims, promotion
+from tracejit.trace import conversions, dims, promotion, strings
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.numpy_api.table import has_traced, implements
@@ -96,6 +96,30 @@ def _is_real(x: Any) -> bool:
     return bool(as_tracer(x).value.dtype.kind != "c")
 
 
+@implements(str, always=True)
+def str_(x: Any = "", /, *args: Any, **kwargs: Any) -> Any:
+    """``str(x)``."""
+    return str(x, *args, **kwargs) if args or kwargs else strings.text(x, "!s")
+
+
+@implements(repr, always=True)
+def repr_(x: Any, /) -> Any:
+    """``repr(x)``."""
+    return strings.text(x, "!r")
+
+
+@implements(ascii, always=True)
+def ascii_(x: Any, /) -> Any:
+    """``ascii(x)``."""
+    return strings.text(x, "!a")
+
+
+@implements(format, always=True)
+def format_(x: Any, spec: Any = "", /) -> Any:
+    """``format(x, spec)``."""
+    return strings.text(x, "", spec)
+
+
 # --- types ----------------------------------------------------------------------------------------
 
 
@@ -104,6 +128,8 @@ def isinstance_(x: Any, cls: Any, /) -> Any:
     """``isinstance(x, cls)``: of the object that ``x`` stands for."""
     if isinstance(x, ArrayTracer):
         return issubclass(np.ndarray, cls)
+    if isinstance(x, strings.TracedString):
+        return issubclass(str, cls)
     if not isinstance(x, ScalarTracer):
         return isinstance(x, cls)
     answers = [issubclass(type_of(a), cls) for a in x.alternatives]
@@ -126,6 +152,8 @@ def type_(x: Any, /, *args: Any, **kwargs: Any) -> Any:
         return type(x, *args, **kwargs)
     if isinstance(x, ArrayTracer):
         return np.ndarray
+    if isinstance(x, strings.TracedString):
+        return str
     if not isinstance(x, ScalarTracer):
         return type(x)
     if x.is_mixed:
