@@ -54,6 +54,7 @@ class Kernel:
         self.env: dict[Value, Operand] = {}
         self.costs = costs.Costs()
         self.failures: list[tuple[int, str]] = []
+        self._done: set[Op] = set()
         self.sites: list[Op] = []
         self.effects: list[Op] = []
         self.allocates = False
@@ -112,6 +113,8 @@ class Kernel:
         return self.operands(block.yields)
 
     def op(self, op: Op) -> None:
+        if op in self._done:
+            return
         rule = _RULES.get(op.primitive.name)
         if rule is not None:
             rule(self, op)
@@ -382,10 +385,43 @@ class Kernel:
         ok, excuse = self.text(condition), None
         if ok == "true":
             return
+        wrap = _wrap_around(op)
+        if wrap is not None:
+            self._index(op, wrap, payload)
+            return
         parts = _alternatives(condition)
         if parts is not None:
             ok, excuse = (self.text(v) for v in parts)
         self.fail_unless(ok, self._numbers[op] + 1, payload, excuse)
+
+    def _index(self, check: Op, wrap: Op, payload: Callable[[], None]) -> None:
+        """The check of an index that may be negative, and its normalisation: an index that is in range as it is takes
+        one comparison, and nothing else is on its way to the address."""
+        f, e = self.function, self.lanes
+        index, shifted = wrap.operands[2], wrap.operands[1].op
+        assert shifted is not None
+        size = next(v for v in shifted.operands if v is not index)
+        i, n, ok = self.text(index), self.text(size), self.text(check.operands[0])
+        unusual, wrapped, go_on, failing = (f.new_label(t) for t in ("unusual", "wrapped", "ok", "fail"))
+        plain = e.op("icmp ult", "i64", i, n) if _has_upper(check) else e.op("icmp sge", "i64", i, "0")
+        before = f.label
+        f.branch_likely(plain, go_on, unusual)
+        lines, f.lines = f.lines, self._cold
+        f.start(unusual)
+        f.branch_if(ok, wrapped, failing)
+        f.start(wrapped)
+        positive = e.op("add", "i64", i, n)
+        f.branch(go_on)
+        f.start(failing)
+        payload()
+        self.failures.append((self._numbers[check] + 1, f.label))
+        f.branch("failure")
+        f.lines = lines
+        f.start(go_on)
+        result = f.fresh()
+        f.line(f"{result} = phi i64 [ {i}, %{before} ], [ {positive}, %{wrapped} ]")
+        self.env[wrap.results[0]] = result
+        self._done.add(wrap)
 
     def charge(self, amount: str) -> None:
         """Take ``amount`` units of work from the fuel; poll when it is used up."""
@@ -463,6 +499,60 @@ class Kernel:
             release = runtime_ir.need(self.module, "tj_release")
             f.line(f"call void {release}(ptr {self._live})")
         f.line("ret i32 %code")
+
+
+def _conjuncts(v: Value) -> list[Op]:
+    op = v.op
+    if op is None:
+        return []
+    return [p for w in op.operands for p in _conjuncts(w)] if op.name == "and" else [op]
+
+
+def _has_upper(check: Op) -> bool:
+    return any(p.name == "lt" for p in _conjuncts(check.operands[0]))
+
+
+def _wrap_around(check: Op) -> Op | None:
+    """The ``select(i < 0, i + n, i)`` that follows the check of ``-n <= i`` (and ``i < n``) in its block."""
+    parts = _conjuncts(check.operands[0])
+    lower = [p for p in parts if p.name == "ge"]
+    upper = [p for p in parts if p.name == "lt"]
+    if len(lower) != 1 or len(parts) != 1 + len(upper) or len(upper) > 1 or check.block is None:
+        return None
+    index = lower[0].operands[0]
+    if index.dtype != INT64 or any(p.operands[0] is not index for p in upper):
+        return None
+    for sign in index.users:
+        if sign.name != "lt" or sign.operands[0] is not index or constant(sign.operands[1]) != 0:
+            continue
+        for wrap in sign.results[0].users:
+            if wrap.name != "select" or wrap.block is not check.block or wrap.operands[2] is not index:
+                continue
+            shifted = wrap.operands[1].op
+            if shifted is None or shifted.name != "add" or index not in shifted.operands:
+                continue
+            size = next((v for v in shifted.operands if v is not index), None)
+            ops = check.block.ops
+            if size is None or not _is_size(size, lower[0].operands[1], upper) or ops.index(wrap) < ops.index(check):
+                continue
+            if size.op is None or size.op.block is not check.block or ops.index(size.op) < ops.index(check):
+                return wrap
+    return None
+
+
+def _is_size(size: Value, least: Value, upper: list[Op]) -> bool:
+    """Whether an index is checked against ``size``: ``least`` is its negative, and it is the upper bound if there is one."""
+    n, low = constant(size), constant(least)
+    if isinstance(n, int) and isinstance(low, int):
+        matches = low == -n
+    else:
+        op = least.op
+        matches = op is not None and (
+            (op.name == "neg" and op.operands[0] is size)
+            or (op.name == "sub" and constant(op.operands[0]) == 0 and op.operands[1] is size)
+        )
+    bounds = [p.operands[1] for p in upper]
+    return matches and all(b is size or (isinstance(n, int) and constant(b) == n) for b in bounds)
 
 
 def _alternatives(condition: Value) -> tuple[Value, Value] | None:
