@@ -541,7 +541,8 @@ def _wrap_around(check: Op) -> Op | None:
 
 
 def _is_size(size: Value, least: Value, upper: list[Op]) -> bool:
-    """Whether an index is checked against ``size``: ``least`` is its negative, and it is the upper bound if there is one."""
+    """Whether an index is checked against ``size``: ``least`` is its negative, and it is the upper bound if there is
+    one."""
     n, low = constant(size), constant(least)
     if isinstance(n, int) and isinstance(low, int):
         matches = low == -n
