@@ -185,6 +185,7 @@ def same_object(a: Any, b: Any) -> Any:
         for x, other in ((a, b), (b, a)):
             if isinstance(x, ChoiceTracer):
                 return Either(x.selector, tuple(same_object(c, other) for c in x.candidates)).each(lambda t: t)
+        current().told_apart.append((a, b))
         return False
     if isinstance(a, ScalarTracer) and isinstance(b, ScalarTracer) and a is not b:
         raise CaptureError("'is' of two numbers says how Python stores them, not what they are", hint="==")

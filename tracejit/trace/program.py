@@ -364,13 +364,16 @@ class _Trace:
         return entry
 
     def _disjoint(self, inputs: Sequence[Input]) -> list[Disjoint]:
-        """Pairs of arrays of which one is written and that nothing is said about."""
+        """Pairs of arrays of which one is written, or that were told apart, and that nothing is said about."""
         said = {(r.a, r.b) for r in self.request.relations}
+        apart = {frozenset(map(id, pair)) for pair in self.context.told_apart}
+        tracers = [entry.tracer for entry in self.captures.entries]
         found: list[Disjoint] = []
         arrays = [(k, i) for k, i in enumerate(inputs) if isinstance(i, ArrayInput) and k not in self.same]
         for n, (b, second) in enumerate(arrays):
             for a, first in arrays[:n]:
-                if (first.written or second.written) and (a, b) not in said and (b, a) not in said:
+                matters = first.written or second.written or frozenset((id(tracers[a]), id(tracers[b]))) in apart
+                if matters and (a, b) not in said and (b, a) not in said:
                     found.append(Disjoint(a, b))
         return found
 
