@@ -575,3 +575,22 @@ def or_makes_an_array(x):
 def or_gives_an_array(x, c):
     a = (c and x) if c else (x + 1)
     return a, a is x
+
+
+@case((np.arange(3.0), 1.0), (np.arange(3.0), -1.0))
+def arithmetic_with_what_may_be_none(x, c):
+    shift = None
+    if c > 0:
+        shift = x * 2
+    scale = None if c > 0 else c
+    if shift is not None:
+        return x + shift, x[0] * shift
+    return scale * x, x[1] - scale
+
+
+@case((np.arange(3.0), 1.0), (np.arange(3.0), -1.0))
+def text_or_number(x, c):
+    kind = "up" if c > 0 else "down"
+    if kind == "up":
+        x = x + 1
+    return x, kind, kind + "wards", len(kind)

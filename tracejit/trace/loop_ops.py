@@ -9,7 +9,7 @@ from tracejit.ir.core import Block, Op, Value, map_type
 from tracejit.ir.types import BOOL, PREDICATE, ArrayType, Dim, Type
 from tracejit.ops import control as ops
 from tracejit.ops import elementwise as E
-from tracejit.ops.effects import is_speculatable
+from tracejit.ops.effects import is_pure, is_speculatable
 from tracejit.record import field, record
 from tracejit.trace import dims
 from tracejit.trace.boxes import ArrayTracer
@@ -193,6 +193,18 @@ class LoopMaker:
             self.roots.append((root, self._add(params, root._value, following)))
 
     # --- simplification
+    def drop_unused(self, *used: Value | None) -> None:
+        """Take out of the body what nothing uses, so that it does not look as if earlier turns mattered."""
+        needed = {*used, *(one.next for one in self.carried)}
+        body = self.blocks[-1]
+        kept: list[Op] = []
+        for op in reversed(body.ops):
+            if is_pure(op) and not any(r.is_used or r in needed for r in op.results):
+                op.drop_references()
+            else:
+                kept.append(op)
+        body.ops[:] = reversed(kept)
+
     def drop_invariants(self) -> None:
         """What a turn leaves as it was is no state of the loop."""
         replaced: dict[Value, Value] = {}

@@ -288,11 +288,13 @@ class For(Loop):
         always = isinstance(length, int) and length >= 1
         b = c.context.at()
         leave: Value | None = None
+        following: Value | None = None
         if stop is not False:
             leave = b.const(not stop, BOOL) if isinstance(stop, bool) else b.apply(E.not_, stop)
             following = b.apply(E.add, counters[0], b.index(bounds[0][2]))
         maker = LoopMaker(self._turn, self._env, always)
         maker.collect()
+        maker.drop_unused(leave, following)
         maker.drop_invariants()
         if leave is None:
             if len(bounds) == 1:
@@ -301,7 +303,7 @@ class For(Loop):
             maker.make_for(bounds, self._turn.outer_blocks)
         else:
             start, end, step = bounds[0]
-            assert isinstance(step, int)
+            assert isinstance(step, int) and following is not None
             first = [Carried([counters[0]], b.index(start), following), Carried([], b.const(True, BOOL), leave)]
             first[1].params.append(self._turn.body.block.add_param(leave.type))
 
@@ -473,6 +475,7 @@ class While(Loop):
         always = self._effects or tested is True
         maker = LoopMaker(turn, self._env, always)
         maker.collect()
+        maker.drop_unused(go)
         maker.drop_invariants()
         first: list[Carried] = []
         if go is not None:
