@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import linecache
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,45 @@ def two_cells_define_the_same_name(jit):
     first = jit(compile_source(SOURCE, "<notebook cell 2>")["f"])
     second = jit(compile_source(SOURCE.replace("x - 1", "x - 2"), "<notebook cell 3>")["f"])
     return first(5.0), second(5.0), first(5.0)
+
+
+GENERIC = """\
+class Scaled[T]:
+    def __init__(self, by: T):
+        self.by = by
+
+    def __twice(self, v):
+        return v + v
+
+    def apply[S](self, v: S, w: T) -> S:
+        return self.__twice(v) * w + self.by + len(S.__name__ + T.__name__)
+
+
+def scale[T: float](v: T, *, by: T) -> T:
+    type Pair = tuple[T, T]
+
+    def inner[U](u: U) -> U:
+        return u * by
+
+    return inner(v) + len(T.__name__)
+
+
+def f(x):
+    return scale(x, by=2.0), Scaled(3.0).apply(x, 2), [scale(k, by=x) for k in range(2)]
+"""
+if sys.version_info < (3, 12):
+    # without type parameters, what a reader of the code above would write before there were any
+    GENERIC = re.sub(r"(?m)^ *type .*\n|\[[TSU](: float)?\](?=[(:])", "", GENERIC)
+    GENERIC = re.sub(r"\b[TSU]\b(?!\.)", "int", GENERIC).replace("S.__", "int.__").replace("T.__", "int.__")
+
+
+@scenario()
+def type_parameters(jit):
+    namespace = compile_source(GENERIC, "<notebook cell 4>")
+    scale = jit(namespace["scale"])
+    bound = jit(namespace["Scaled"](1.5).apply)
+    x = np.arange(3.0)
+    return jit(namespace["f"])(x), scale(x, by=1.5), scale(2, by=3), bound(x, 2)
 
 
 @scenario(allow=REFUSED)

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import CodeType, FunctionType
 from typing import Any
 
-from tracejit.errors import CaptureError
+from tracejit.errors import CaptureError, is_inline
 from tracejit.record import field, record
 from tracejit.trace.desugar import Desugar
 from tracejit.trace.exits import Exits
@@ -116,6 +116,8 @@ def rewrite(source: FunctionSource, code: CodeType) -> Rewritten:
     node.returns = None
     node.args.defaults = []
     node.args.kw_defaults = [None] * len(node.args.kwonlyargs)
+    if "type_params" in node._fields:  # Python 3.12; what the body uses of them is in the closure
+        node.type_params = []  # type: ignore[attr-defined, unused-ignore]
     free = frozenset(code.co_freevars)
     sites: list[Site] = []
     Statements.rewrite(node, source.filename, code.co_qualname, None, free, sites)
@@ -156,10 +158,18 @@ def _nested(code: CodeType) -> Iterable[CodeType]:
 
 
 def _renamed(code: CodeType, old: str, new: str, name: str | None = None) -> CodeType:
-    """``code`` and the codes in it with the qualified name ``old`` at the front replaced by ``new``."""
-    constants = tuple(_renamed(c, old, new) if isinstance(c, CodeType) else c for c in code.co_consts)
+    """``code`` and the codes in it with the qualified name ``old`` at the front replaced by ``new``.
+
+    Parts of an expression that became functions have the names of the function around them.
+    """
     qualname = new + code.co_qualname.removeprefix(old) if code.co_qualname.startswith(old) else code.co_qualname
-    return code.replace(co_consts=constants, co_qualname=qualname, co_name=name or code.co_name)
+    name = name or code.co_name
+    constants: list[Any] = []
+    for c in code.co_consts:
+        if isinstance(c, CodeType):
+            c = _renamed(c, c.co_qualname, qualname, name) if is_inline(c) else _renamed(c, old, new)
+        constants.append(c)
+    return code.replace(co_consts=tuple(constants), co_qualname=qualname, co_name=name)
 
 
 class Statements(Expressions):
