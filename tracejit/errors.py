@@ -102,6 +102,11 @@ class DerivativeError(TracejitError):
     """A derivative is asked for that does not exist or is not defined."""
 
 
+def a(name: str) -> str:
+    """``name`` with its indefinite article."""
+    return f"an {name}" if name[:1].lower() in "aeiou" or name.startswith("ndarray") else f"a {name}"
+
+
 def public(error: TracejitError) -> None:
     """Make ``error`` an instance of one of the classes of this module: what is caught inside may be more special."""
     if type(error).__module__.startswith(f"{_PACKAGE}."):
@@ -176,6 +181,11 @@ def position(code: CodeType, lasti: int) -> tuple[int | None, int | None, int | 
     return None, None, None
 
 
+def is_inline(code: CodeType) -> bool:
+    """Whether code is a part of an expression that the rewriting has made a function of."""
+    return any("@" in name for name in code.co_varnames[: code.co_argcount])
+
+
 def traceback_loc(
     tb: TracebackType | None, is_user: Callable[[FrameType], bool], caller: Loc | None = None
 ) -> Loc | None:
@@ -189,6 +199,8 @@ def traceback_loc(
         if is_user(tb.tb_frame):
             code = tb.tb_frame.f_code
             line, column, end_column = position(code, tb.tb_lasti)
+            if found and loc is not None and is_inline(code):
+                loc = loc.caller
             loc = Loc(code.co_filename, line or tb.tb_lineno, column, end_column, code.co_qualname, loc)
             found = True
         tb = tb.tb_next
@@ -221,7 +233,10 @@ def strip_traceback(tb: TracebackType | None, files: Container[str] | None = Non
     while tb is not None:
         internal = is_internal(tb.tb_frame)
         inside = inside or internal
-        if not internal and (not inside or files is None or tb.tb_frame.f_code.co_filename in files):
+        code = tb.tb_frame.f_code
+        if not internal and (not inside or files is None or code.co_filename in files):
+            if is_inline(code) and kept and kept[-1].tb_frame.f_code.co_qualname == code.co_qualname:
+                kept.pop()  # the function that it is a part of
             kept.append(tb)
         tb = tb.tb_next
     result: TracebackType | None = None
@@ -268,7 +283,10 @@ def _place(loc: Loc, kind: str, names: dict[str, Any]) -> tuple[CodeType, dict[s
     where: dict[str, int] = {"lineno": loc.line, "end_lineno": loc.line}
     column = 0 if loc.column is None else loc.column
     where["col_offset"] = column
-    where["end_col_offset"] = column if loc.end_column is None else loc.end_column
+    end = loc.end_column
+    if end is None:  # it goes on in the next line
+        end = len(linecache.getline(loc.file, loc.line).rstrip().encode())
+    where["end_col_offset"] = max(end, column)
     source = "raise error" if kind == "raise" else "run(*step)"
     tree = ast.parse(source)
     for node in ast.walk(tree):

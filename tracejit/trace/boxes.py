@@ -408,15 +408,15 @@ def _install_operators() -> None:
                 continue
             if prefix == "i" and name == "divmod":
                 continue
-            setattr(ArrayTracer, f"__{prefix}{name}__", _operator(ufunc, prefix))
+            setattr(ArrayTracer, f"__{prefix}{name}__", _operator(ufunc, name, prefix))
 
 
-def _operator(ufunc: np.ufunc, prefix: str) -> Any:
+def _operator(ufunc: np.ufunc, name: str, prefix: str) -> Any:
     from_right, in_place = prefix == "r", prefix == "i"
 
     def method(self: ArrayTracer, other: Any) -> Any:
         if not _is_operand(other):
-            return _not_a_number(ufunc, self, other)
+            return _not_a_number(ufunc, name, self, other, from_right)
         if in_place:
             return _ufunc(ufunc, self, other, out=self)
         return _ufunc(ufunc, other, self) if from_right else _ufunc(ufunc, self, other)
@@ -431,14 +431,18 @@ def _ufunc(ufunc: np.ufunc, *inputs: Any, **kwargs: Any) -> Any:
 
 
 def _is_operand(x: Any) -> bool:
-    return isinstance(x, (Tracer, bool, int, float, complex, np.generic, np.ndarray, list, tuple))
+    return isinstance(x, (ArrayTracer, ScalarTracer, bool, int, float, complex, np.generic, np.ndarray, list, tuple))
 
 
-def _not_a_number(ufunc: np.ufunc, x: ArrayTracer, other: Any) -> Any:
+def _not_a_number(ufunc: np.ufunc, name: str, x: ArrayTracer, other: Any, from_right: bool) -> Any:
     """``x == None`` compares every element; other operators leave it to the other side."""
     if ufunc in (np.equal, np.not_equal) and (other is None or isinstance(other, (str, bytes))):
         b = x.context.at()
         return ArrayTracer(b.fill(b.const(ufunc is np.not_equal, bool), x.shape_dims))
+    if not isinstance(other, Tracer):
+        from tracejit.trace import samples
+
+        samples.complain_binary(name, other if from_right else x, x if from_right else other)
     return NotImplemented
 
 

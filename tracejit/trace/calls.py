@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+import re
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,11 +24,13 @@ from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.control import control
 from tracejit.trace.journal import mutates
-from tracejit.trace.numpy_api import call_function, lookup, name_of
+from tracejit.trace.numpy_api import OUTSIDE, call_function, lookup, name_of
 from tracejit.trace.numpy_api.table import has_traced
 from tracejit.trace.rewrite import Rewritten, rewrite
+from tracejit.trace.samples import type_text
+from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.source import NoSource, source_of
-from tracejit.trace.strings import holds_traced
+from tracejit.trace.strings import TracedString, holds_traced
 from tracejit.trace.tracer import is_traced
 from tracejit.trace.unrewritten import guard_code
 
@@ -35,10 +38,19 @@ _MISSING = object()
 
 _IMPURE_MODULES = {
     "random", "_random", "time", "secrets", "uuid", "os", "posix", "nt", "io", "_io", "socket", "subprocess", "logging",
-    "numpy.random", "numpy.random.mtrand", "numpy.random._generator",
+    "numpy.random", "numpy.random.mtrand", "numpy.random._generator", "warnings", "_warnings", "threading", "_thread",
+    "queue", "_queue", "multiprocessing", "asyncio", "pickle", "_pickle", "shutil",
 }  # fmt: skip
 _UNCHANGING = {"re", "datetime", "decimal", "fractions", "numpy", "types", "builtins", "_struct", "struct", "functools"}
-_IMPURE = {"open", "input", "breakpoint"}
+_IMPURE = {
+    "builtins": {"open", "input", "breakpoint"},
+    "datetime": {"now", "today", "utcnow"},
+    "numpy": {
+        "load", "save", "savez", "savez_compressed", "loadtxt", "savetxt", "genfromtxt", "fromfile", "fromregex",
+        "memmap", "set_printoptions", "seterr", "seterrcall", "setbufsize",
+    },
+}  # fmt: skip
+_UNTRACED = re.compile(r"\b(ScalarTracer|ArrayTracer|ChoiceTracer|TracedString|Either|MaybeUnbound)\b")
 
 
 def call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -52,6 +64,8 @@ def call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
     if kind is types.MethodType:
         return call(function.__func__, (function.__self__, *args), kwargs)
     if is_traced(function):
+        if isinstance(function, ScalarTracer | ArrayTracer | TracedString):
+            raise TypeError(f"{type_text(function)!r} object is not callable")
         return function(*args, **kwargs)
     special = _special(function)
     if special is not None:
@@ -222,6 +236,11 @@ def _instantiate(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
         if call(_lookup(cls, "__init__"), (new, *args), kwargs) is not None:
             raise TypeError("__init__() should return None")
         return new
+    if issubclass(cls, BaseException) and isinstance(_lookup(cls, "__init__"), types.FunctionType):
+        new = cls.__new__(cls, *args, **kwargs)
+        _bear(new)
+        call(_lookup(cls, "__init__"), (new, *args), kwargs)
+        return new
     new = _native(cls, args, kwargs)
     if type(new) is cls and not is_traced(new):
         _bear(new)
@@ -253,7 +272,14 @@ def _native(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     _note_changes(function, args)
     args = tuple(_ready(a) for a in args)
     kwargs = {k: _ready(v) for k, v in kwargs.items()}
-    result = function(*args, **kwargs)
+    try:
+        result = function(*args, **kwargs)
+    except TypeError as error:
+        if _UNTRACED.search(str(error)):
+            raise UnsupportedError(
+                f"{name_of(function)} does not work with values that are known only at run time", hint=OUTSIDE
+            ) from None
+        raise
     if type(result) is np.ndarray and result.dtype in DTYPE_NAMES:
         # made by a library just now: the program may write into it
         return ArrayTracer(current().at().const(result, result.dtype))
@@ -291,20 +317,25 @@ def _inlined(function: Any, *args: Any, **kwargs: Any) -> Any:
 def _refuse_impure(function: Any) -> None:
     owner = getattr(function, "__self__", None)
     if control().captures.is_opaque(owner) and type(owner).__module__ not in _UNCHANGING:
-        raise UnsupportedError(
-            f"{type(owner).__name__}.{getattr(function, '__name__', '')} would be called while tracing only, not when "
-            "the compiled program runs",
-            hint="call it before, and pass what it gives as an argument",
-        )
-    places = {getattr(function, "__module__", None), getattr(type(owner), "__module__", None)}
+        raise _refused(f"{type(owner).__name__}.{getattr(function, '__name__', '')}")
     name = getattr(function, "__name__", "")
-    if places & _IMPURE_MODULES or (name in _IMPURE and "builtins" in places):
-        if name in ("fspath", "PathLike") or (isinstance(function, type) and issubclass(function, BaseException)):
-            return
-        raise UnsupportedError(
-            f"{name_of(function)} would be called while tracing only, not when the compiled program runs",
-            hint="call it before, and pass what it gives as an argument",
-        )
+    for place in {getattr(function, "__module__", None), getattr(type(owner), "__module__", None), _module_of(owner)}:
+        package = (place or "").partition(".")[0]
+        if place in _IMPURE_MODULES or package in _IMPURE_MODULES or name in _IMPURE.get(package, ()):
+            if name in ("fspath", "PathLike") or (isinstance(function, type) and issubclass(function, BaseException)):
+                return
+            raise _refused(name_of(function))
+
+
+def _module_of(owner: Any) -> Any:
+    return owner.__module__ if isinstance(owner, type) else None
+
+
+def _refused(name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{name} would be called once, while the function is compiled, and not each time it runs",
+        hint="call it outside of the compiled function: pass in what it gives, or return what it needs",
+    )
 
 
 _CHANGING: dict[Any, int] = {

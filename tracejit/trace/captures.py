@@ -43,6 +43,7 @@ from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import Context
 from tracejit.trace.control import Control
 from tracejit.trace.outer import Outer, Variable
+from tracejit.trace.samples import complain
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.tracer import PYTHON_ALTERNATIVES, Origin, Tracer
 
@@ -522,6 +523,8 @@ class Captures:
 
             calls.call(setter, (owner, value), {})
             return
+        if isinstance(owner, ScalarTracer) or (isinstance(owner, ArrayTracer) and not hasattr(np.ndarray, name)):
+            complain(lambda x: setattr(x, name, None), owner)
         if not isinstance(owner, Tracer):
             self.control.journal.note(owner)
         setattr(owner, name, value)

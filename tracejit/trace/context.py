@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracejit.errors import CaptureError
+from tracejit.errors import CaptureError, is_inline
 from tracejit.ir.core import Block, Op, Value
 from tracejit.ir.loc import UNKNOWN, Loc
 from tracejit.ops.builder import Builder
@@ -75,6 +75,7 @@ class Context:
         self.forms: dict[Value, Any] = {}  # see trace.dims
         self.nonzeros: dict[Value, tuple[list[Value], Block, int]] = {}  # see trace.advanced
         self._user_codes: dict[int, CodeType] = {}
+        self._inline: set[int] = set()
         self._positions: dict[int, list[tuple[int | None, int | None, int | None, int | None]]] = {}
         self._locs: dict[tuple[int, int, int], Loc] = {}
         self._frame: FrameType | None = None
@@ -140,6 +141,8 @@ class Context:
     def add_user_code(self, code: CodeType) -> None:
         """Frames that run ``code`` are the user's."""
         self._user_codes[id(code)] = code
+        if is_inline(code):
+            self._inline.add(id(code))
 
     def is_user_code(self, code: CodeType) -> bool:
         return id(code) in self._user_codes
@@ -159,10 +162,16 @@ class Context:
         return self._loc(frame, self._callers)
 
     def _caller(self, frame: FrameType) -> Loc | None:
+        outer = self._next(frame)
+        while outer is not None and id(frame.f_code) in self._inline:
+            frame, outer = outer, self._next(outer)
+        return None if outer is None else self._loc(outer, self._caller(outer))
+
+    def _next(self, frame: FrameType) -> FrameType | None:
         outer = frame.f_back
         while outer is not None and id(outer.f_code) not in self._user_codes:
             outer = outer.f_back
-        return None if outer is None else self._loc(outer, self._caller(outer))
+        return outer
 
     def _loc(self, frame: FrameType, caller: Loc | None) -> Loc:
         code = frame.f_code

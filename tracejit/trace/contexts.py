@@ -12,7 +12,9 @@ import numpy as np
 
 from tracejit.errors import CaptureError, TracejitError
 from tracejit.trace import libraries
-from tracejit.trace.control import TryScope, Unreachable, control
+from tracejit.trace.control import TryScope, Unreachable, cannot_catch, control
+from tracejit.trace.samples import type_text
+from tracejit.trace.tracer import Tracer
 
 _HARMLESS = (np.errstate, warnings.catch_warnings, contextlib.nullcontext)
 
@@ -20,6 +22,8 @@ _HARMLESS = (np.errstate, warnings.catch_warnings, contextlib.nullcontext)
 def manager(given: Any) -> Any:
     """The context manager of a ``with`` statement, if it may be used."""
     kind = type(given)
+    if isinstance(given, Tracer):
+        raise TypeError(f"{type_text(given)!r} object does not support the context manager protocol")
     if isinstance(given, np.errstate):
         for what in ("divide", "over", "under", "invalid", "all"):
             if _errstate_options(given).get(what) in ("raise", "call", "print", "log"):
@@ -95,11 +99,7 @@ def leave_try(scope: TryScope) -> None:
     for op in scope.block.ops[scope.start :]:
         for inner in op.walk():
             if inner.name == "check" and _may_catch(scope, inner.attrs["exception"]):
-                raise CaptureError(
-                    f"compiled code in this 'try' may raise {inner.attrs['exception'].__name__}, and cannot catch it",
-                    hint="test for the condition instead of catching the exception",
-                    loc=inner.loc,
-                )
+                raise cannot_catch(inner.attrs["exception"], inner.loc, scope)
 
 
 def _may_catch(scope: TryScope, kind: type[BaseException]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tracejit.errors import CaptureError, TracejitError, is_internal, traceback_loc
+from tracejit.errors import CaptureError, TracejitError, a, is_internal, traceback_loc
 from tracejit.ir.core import Block, Op, Value
 from tracejit.ir.loc import UNKNOWN, Loc
 from tracejit.record import field, record
@@ -81,6 +81,17 @@ class TryScope:
     start: int
     catches: tuple[type[BaseException], ...]
     loc: Loc
+
+
+def cannot_catch(kind: type[BaseException], loc: Loc | None, scope: TryScope) -> CaptureError:
+    """The error for an exception that a ``try`` in compiled code would catch."""
+    place = Loc(scope.loc.file, scope.loc.line, scope.loc.column, scope.loc.end_column, scope.loc.function)
+    return CaptureError(
+        f"whether {a(kind.__name__)} is raised here is known only at run time, and compiled code cannot catch it",
+        hint="test for the condition instead, or put the 'try' around the call of the compiled function",
+        loc=loc,
+        related=((place, "this 'try' would catch it"),),
+    )
 
 
 class Control:
@@ -329,16 +340,12 @@ class Arm:
         self._reset_blocks()
         if len(c.tries) > self._tries:
             del c.tries[self._tries :]
-        for scope in c.tries:
-            if any(issubclass(type(error), t) for t in scope.catches):
-                raise CaptureError(
-                    f"a {type(error).__name__} raised under a traced condition would be caught by a 'try' around it",
-                    hint="test for the condition instead of catching the exception",
-                    loc=scope.loc,
-                )
         is_user = c.context.is_user_code
         caller = c.context.here().caller
         loc = traceback_loc(error.__traceback__, lambda frame: is_user(frame.f_code), caller)
+        for scope in c.tries:
+            if any(issubclass(type(error), t) for t in scope.catches):
+                raise cannot_catch(type(error), loc, scope)
         emit_raise(c.context, error, loc or UNKNOWN)
         self.raised = True
         return True

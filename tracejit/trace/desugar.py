@@ -78,7 +78,7 @@ class Desugar:
 
     def _assert(self, st: ast.Assert) -> ast.If:
         error = hook("assertion_error", *([st.msg] if st.msg is not None else []))
-        return at(ast.If(at(negate(st.test), st.test), [ast.Raise(error, None)], []), st)
+        return at(ast.If(at(negate(st.test), st.test), [at(ast.Raise(error, None), st.test)], []), st)
 
     def _value(self, e: ast.expr) -> tuple[list[ast.stmt], ast.expr]:
         """Statements that compute ``e``, and an expression for the result."""

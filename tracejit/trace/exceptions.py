@@ -14,7 +14,7 @@ from tracejit.ops import control
 from tracejit.ops.control import Format, Nested, Slot, new_exception
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import Context
-from tracejit.trace.either import describe
+from tracejit.trace.either import Either, describe
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.strings import TracedString, holds_traced
 from tracejit.trace.templates import parts_of, rebuild, structure_of
@@ -80,8 +80,15 @@ def run_time_part(x: Any, operands: list[Value], arrays: bool = False) -> Any:
     if isinstance(x, ArrayTracer) and arrays:
         operands.append(x.read())
         return Slot(len(operands) - 1, "array")
+    if isinstance(x, Either):
+        operands.append(x.selector)
+        options = (Slot(len(operands) - 1, "python"), *(run_time_part(o, operands, arrays) for o in x.options))
+        return Nested(lambda made: made[1 + made[0]], options)
     if isinstance(x, Tracer):
-        raise CaptureError(f"an exception cannot carry {describe(x)} that is known at run time only")
+        raise CaptureError(
+            f"an exception cannot carry {describe(x)} that is computed when the program runs",
+            hint="put numbers of it, such as x.max(), into the exception",
+        )
     structure = structure_of(x)
     if structure is not None and holds_traced(x):
         kind, keys = structure

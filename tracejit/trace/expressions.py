@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from tracejit.trace.flow import Scope, scope_of
-from tracejit.trace.syntax import COMPREHENSIONS, at, hook, load, target_names, thunk, unsupported
+from tracejit.trace.syntax import COMPREHENSIONS, at, hook, load, place_of_attribute, target_names, thunk, unsupported
 
 if TYPE_CHECKING:
     from tracejit.trace.rewrite import Site
@@ -152,9 +152,10 @@ class Expressions(ast.NodeTransformer):
 
     # --- access
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        place = place_of_attribute(node)
         node.value = self.expression(node.value)
         if isinstance(node.ctx, ast.Load):
-            return at(hook("attr", node.value, ast.Constant(node.attr)), node)
+            return at(hook("attr", node.value, ast.Constant(node.attr)), place)
         return node
 
     def key(self, key: ast.expr) -> ast.expr:
@@ -177,6 +178,9 @@ class Expressions(ast.NodeTransformer):
     # --- calls
     def visit_Call(self, node: ast.Call) -> ast.expr:
         func = node.func
+        place: ast.AST = node
+        if isinstance(func, ast.Attribute) and func.end_lineno != node.lineno:
+            place = place_of_attribute(func)
         if isinstance(func, ast.Name) and self.resolve(func.id) == "global":
             if func.id == "super" and not node.args and not node.keywords:
                 if self.first_param is None:
@@ -197,7 +201,7 @@ class Expressions(ast.NodeTransformer):
             keyword.value = self.expression(keyword.value)
         call = hook("call", node.func, *arguments)
         call.keywords = node.keywords
-        return at(call, node)
+        return at(call, place)
 
     def visit_Starred(self, node: ast.Starred) -> ast.expr:
         node.value = at(hook("unpack", self.expression(node.value)), node.value)

@@ -10,18 +10,30 @@ from __future__ import annotations
 import builtins
 import operator
 from collections.abc import Callable
-from types import CellType, FunctionType
+from types import BuiltinFunctionType, CellType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tracejit.errors import NeedsConcrete
 from tracejit.ir.core import Value
-from tracejit.trace import calls, comprehensions, contexts, conversions, either, iterables, loops, staging, strings
+from tracejit.trace import (
+    calls,
+    comprehensions,
+    contexts,
+    conversions,
+    either,
+    iterables,
+    loops,
+    samples,
+    staging,
+    strings,
+)
 from tracejit.trace.boxes import ArrayTracer, box_of
 from tracejit.trace.context import current, is_tracing
 from tracejit.trace.control import UNBOUND, control
 from tracejit.trace.either import Either, MaybeUnbound
+from tracejit.trace.numpy_api import lookup
 from tracejit.trace.numpy_api.table import has_traced
 from tracejit.trace.outer import Outer
 from tracejit.trace.scalars import ScalarTracer
@@ -128,7 +140,7 @@ class Hooks:
         return first
 
     def _and(self, first: Any, condition: Value, thunk: Thunk, rest: tuple[Thunk, ...]) -> Any:
-        return staging.branch(condition, lambda: self.and_(thunk(None), *rest), lambda: first)
+        return staging.logical(first, condition, lambda: self.and_(thunk(None), *rest), True)
 
     def or_(self, first: Any, *rest: Thunk) -> Any:
         for thunk in rest:
@@ -144,7 +156,7 @@ class Hooks:
         return first
 
     def _or(self, first: Any, condition: Value, thunk: Thunk, rest: tuple[Thunk, ...]) -> Any:
-        return staging.branch(condition, lambda: first, lambda: self.or_(thunk(None), *rest))
+        return staging.logical(first, condition, lambda: self.or_(thunk(None), *rest), False)
 
     def all_(self, first: Any, *rest: Thunk) -> Any:
         return self._logic(first, rest, True)
@@ -225,6 +237,8 @@ class Hooks:
             return container.contains(item)
         if isinstance(container, Either):
             return container.each(lambda c: self.in_(item, c))
+        if isinstance(container, ScalarTracer):
+            samples.complain(operator.contains, container, item)
         if isinstance(item, Tracer):
             if isinstance(container, np.ndarray):
                 return box_of(container).contains(item)
@@ -292,6 +306,8 @@ class Hooks:
         if isinstance(owner, ArrayTracer):
             owner[key] = value
             return
+        if isinstance(owner, ScalarTracer):
+            samples.complain(operator.setitem, owner, 0, 0)
         if is_tracing():
             if isinstance(owner, np.ndarray):
                 box_of(owner)[key] = value
@@ -303,6 +319,8 @@ class Hooks:
         owner[key] = value
 
     def delitem(self, owner: Any, key: Any) -> None:
+        if isinstance(owner, Tracer):
+            samples.complain(operator.delitem, owner, 0)
         if is_tracing() and isinstance(owner, _CONTAINERS):
             control().journal.note(owner)
         del owner[key]
@@ -331,6 +349,10 @@ class Hooks:
                 return replacement(*args, **kwargs)
         if isinstance(function, Either):
             return function.each(lambda f: self.call(f, *args, **kwargs))
+        place = next((k for k, a in enumerate(args) if isinstance(a, Either)), None)
+        if place is not None and _looks_inside(function):
+            before, after = args[:place], args[place + 1 :]
+            return args[place].each(lambda x: self.call(function, *before, x, *after, **kwargs))
         if function is len and len(args) == 1 and isinstance(args[0], iterables.Staged):
             return iterables.length(args[0])
         result = calls.call(function, args, kwargs)
@@ -378,6 +400,13 @@ class Hooks:
     def handling(self, token: Any) -> None:
         if token is not None:
             contexts.handle(token)
+
+
+def _looks_inside(function: Any) -> bool:
+    """Whether a function does something with its arguments, instead of keeping them or passing them on."""
+    if lookup(function) is not None or isinstance(function, np.ufunc):
+        return True
+    return isinstance(function, BuiltinFunctionType) and function.__module__ in ("builtins", "math")
 
 
 def _hold_traced(a: Any, b: Any) -> bool:

@@ -33,7 +33,10 @@ def kernel_of(ufunc: np.ufunc) -> Kernel:
     """
     found = KERNELS.get(ufunc)
     if found is None:
-        raise UnsupportedError(f"np.{ufunc.__name__} is not supported yet")
+        name = f"np.{ufunc.__name__}" if getattr(np, ufunc.__name__, None) is ufunc else f"the ufunc {ufunc.__name__}"
+        raise UnsupportedError(
+            f"{name} is not supported yet", hint="call it outside of the compiled function, and pass in what it gives"
+        )
     return found
 
 

@@ -526,6 +526,10 @@ def _with_object(name: str, x: Any, y: Any, on_left: bool) -> Any:
     is_array = isinstance(other, (boxes.ArrayTracer, np.ndarray))
     if is_array or (isinstance(other, (list, tuple)) and scalar.kind == "numpy"):
         return ufuncs.dispatch(UFUNC_OF[name], "__call__", (x, y), {})
+    if name not in ("eq", "ne") and not isinstance(other, Tracer):
+        from tracejit.trace import samples
+
+        samples.complain_binary(name, x, y)
     return NotImplemented
 
 
@@ -545,6 +549,9 @@ def _divmod(x: Any, y: Any) -> Any:
 def _matmul(x: Any, y: Any) -> Any:
     for side in (x, y):
         if isinstance(side, ScalarTracer) and side.kind == "python":
+            from tracejit.trace import samples
+
+            samples.complain_binary("matmul", x, y)
             return NotImplemented
     raise ValueError(
         "matmul: Input operand 0 does not have enough dimensions (has 0, gufunc core with signature "

@@ -15,6 +15,7 @@ from types import CodeType, FunctionType
 from typing import TypeAlias
 
 from tracejit.record import record
+from tracejit.trace.syntax import unsupported
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.Lambda
 
@@ -130,7 +131,9 @@ def _find_def(code: CodeType, lines: list[str]) -> ast.FunctionDef:
     if node is None or node.name != code.co_name or not _fits(node, code):
         raise NoSource(_changed(code))
     if isinstance(node, ast.AsyncFunctionDef):
-        raise NoSource(f"{code.co_qualname} is a coroutine function")
+        raise unsupported(
+            node, code.co_filename, "'async' functions are not compiled", "'def', without 'await'", code.co_qualname
+        )
     return node
 
 

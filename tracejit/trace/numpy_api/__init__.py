@@ -17,6 +17,9 @@ _MODULES = (
 )
 _table: dict[Any, Callable[..., Any]] = {}
 
+OUTSIDE = "call it outside of the compiled function, and pass in what it gives"
+"""What to write instead of a call that is not compiled."""
+
 
 def lookup(function: Any) -> Callable[..., Any] | None:
     """What compiled programs call in place of ``function``; None when it has no entry (or cannot be a key)."""
@@ -38,14 +41,16 @@ def call_function(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any])
     """
     ours = lookup(function)
     if ours is None:
-        raise UnsupportedError(f"{name_of(function)} is not supported yet")
+        raise UnsupportedError(f"{name_of(function)} is not supported yet", hint=OUTSIDE)
     return ours(*args, **kwargs)
 
 
 def name_of(function: Any) -> str:
     """A NumPy function as the user calls it: ``np.linalg.solve``."""
-    name = getattr(function, "__qualname__", None) or getattr(function, "__name__", repr(function))
-    module = getattr(function, "__module__", None) or ""
-    if module == "numpy" or module.startswith("numpy.") or isinstance(function, np.ufunc):
+    name = str(getattr(function, "__qualname__", None) or getattr(function, "__name__", repr(function)))
+    module = str(getattr(function, "__module__", None) or "").lstrip("_")
+    if isinstance(function, np.ufunc):
+        return f"np.{name}" if getattr(np, name, None) is function else f"the ufunc {name}"
+    if module == "numpy" or module.startswith("numpy."):
         return f"np{module.removeprefix('numpy')}.{name}"
-    return f"{module}.{name}" if module else str(name)
+    return f"{module}.{name}" if module not in ("", "builtins") else name

@@ -34,7 +34,8 @@ def implements(*functions: Any, always: bool = False) -> Callable[[F], F]:
 
     def declare(ours: F) -> F:
         for function in functions:
-            TABLE[function] = ours if always else _staged(function, ours)
+            checked = _checked(function, ours)
+            TABLE[function] = checked if always else _staged(function, checked)
         return ours
 
     return declare
@@ -45,7 +46,7 @@ def method(*names: str) -> Callable[[F], F]:
 
     def declare(ours: F) -> F:
         for name in names:
-            METHODS[name] = ours
+            METHODS[name] = _checked(getattr(np.ndarray, name), ours)
         return ours
 
     return declare
@@ -67,6 +68,23 @@ def _staged(function: Any, ours: Callable[..., Any]) -> Callable[..., Any]:
         if has_traced(args) or (kwargs and has_traced(kwargs.values())):
             return ours(*args, **kwargs)
         return boxed(function(*args, **kwargs))
+
+    return call
+
+
+def _checked(function: Any, ours: Callable[..., Any]) -> Callable[..., Any]:
+    """``ours``, which says what ``function`` says about arguments that it does not take."""
+
+    @wraps(ours)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return ours(*args, **kwargs)
+        except TypeError as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise
+            from tracejit.trace.samples import refuse_arguments
+
+            raise refuse_arguments(function, args, kwargs, str(error)) from None
 
     return call
 
