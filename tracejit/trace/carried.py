@@ -11,7 +11,7 @@ A name that is bound to another array in each turn (``x = x + 1``, ``a, b = b, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.context import Context, current
 from tracejit.trace.identity import ById
 from tracejit.trace.lenses import Lenses
-from tracejit.trace.templates import NewValue, Template, Values
+from tracejit.trace.templates import Internal, Maybe, NewValue, OneOf, Template, Tree, Values
 
 Mode = Literal["exchange", "read", "swap", "choice"]
 
@@ -197,6 +197,18 @@ class _Head:
         return result
 
 
+def rebounds(t: Template) -> Iterator[Rebound]:
+    """The arrays bound anew in ``t``."""
+    match t:
+        case Rebound():
+            yield t
+        case Tree(_, _, children) | OneOf(children):
+            for child in children:
+                yield from rebounds(child)
+        case Maybe(_, inner) | Internal(inner):
+            yield from rebounds(inner)
+
+
 class AfterLoop:
     """Turns what :class:`Rebound` names carried into arrays after the loop."""
 
@@ -209,7 +221,8 @@ class AfterLoop:
         """Settle the contents of arrays that the names exchanged, given all names and what they carried."""
         self._collecting = True
         for t, values in parts:
-            t.unpack(iter(values))
+            if any(r.mode == "swap" for r in rebounds(t)):
+                t.unpack(iter(values))
         self._collecting = False
         for t, slots in self._swapped.values():
             for e, value in zip(t.entries, _exchanged(current(), slots, range(len(t.entries)))):

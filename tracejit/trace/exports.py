@@ -12,6 +12,7 @@ from tracejit.ops.builder import Builder
 from tracejit.record import record
 from tracejit.trace import dims
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
+from tracejit.trace.carried import Rebound, heads
 from tracejit.trace.context import Context, current
 from tracejit.trace.lenses import ImagPart, Lens, Lenses, RealPart, Reshape, Strided, joined
 from tracejit.trace.templates import NewValue, Static, Template, Values
@@ -131,6 +132,23 @@ class Export:
         self.box.writeable = all(b.writeable for b in self.inside if b is not None)
 
 
+class HeadExport(Export):
+    """The array that a name is bound to at the start of a turn, after the loop: maybe one from before it."""
+
+    def __init__(self, box: ArrayTracer, template: Rebound, shape: tuple[Dim | None, ...]) -> None:
+        super().__init__((box,), shape, template.order)
+        self._template = Rebound(-1, box.dtype, shape, template.order, template.entries, "read")
+
+    def pack(self, arm: int, out: list[Value]) -> None:
+        self._template.pack(self.inside[0], out)
+
+    def allocate(self, new: NewValue) -> None:
+        self._template.allocate(new)
+
+    def unpack(self, values: Values) -> None:
+        self.box = self._template.unpack(values)
+
+
 @record(frozen=True, eq=False)
 class Exported(Template):
     """The box of an export."""
@@ -225,30 +243,34 @@ class Chosen(Template):
     is_array = True
 
     def pack(self, x: ArrayTracer, out: list[Value]) -> None:
-        b = current().at()
-        if isinstance(x, ChoiceTracer):
-            selector = b.const(self._place(x.candidates[-1]), INT64)
-            for k in range(len(x.candidates) - 2, -1, -1):
-                here = b.const(self._place(x.candidates[k]), INT64)
-                is_k = b.apply(E.eq, x.selector, b.const(k, INT64))
-                selector = b.apply(E.select, is_k, here, selector)
-            out.append(selector)
-            parts: Sequence[ArrayTracer] = x.candidates
-        else:
-            out.append(b.const(self._place(x), INT64))
-            parts = (x,)
-        places = {self._place(p): p for p in parts}
+        current().at()
+        found: dict[int, ArrayTracer] = {}
+        out.append(self._select(x, found))
         for k, candidate in enumerate(self.candidates):
-            if k in places:
-                candidate.pack(places[k], out)
+            if k in found:
+                candidate.pack(found[k], out)
             else:
                 candidate.blank(out)
 
-    def _place(self, x: ArrayTracer) -> int:
+    def _select(self, x: ArrayTracer, found: dict[int, ArrayTracer]) -> Value:
+        """Which candidate ``x`` is; ``found`` learns the box that stands for each that it may be."""
+        b = current().builder
+        place = self._place(x)
+        if place is not None:
+            found.setdefault(place, x)
+            return b.const(place, INT64)
+        choice, parts = options_of(x)
+        selector = self._select(parts[-1], found)
+        for k in range(len(parts) - 2, -1, -1):
+            is_k = b.apply(E.eq, choice.selector, b.const(k, INT64))
+            selector = b.apply(E.select, is_k, self._select(parts[k], found), selector)
+        return selector
+
+    def _place(self, x: ArrayTracer) -> int | None:
         for k, boxes_of in enumerate(self.given):
             if any(x is b or (x.root is b.root and x.lenses == b.lenses) for b in boxes_of):
                 return k
-        raise AssertionError("a box that is none of the candidates")
+        return None
 
     def allocate(self, new: NewValue) -> None:
         new(INDEX)
@@ -260,8 +282,20 @@ class Chosen(Template):
         return ChoiceTracer(selector, [c.unpack(values) for c in self.candidates])
 
     def fits(self, x: Any) -> bool:
-        parts = x.candidates if isinstance(x, ChoiceTracer) else (x,)
-        return all(any(any(p is b for b in bs) for bs in self.given) for p in parts)
+        if not isinstance(x, ArrayTracer):
+            return False
+        if self._place(x) is not None:
+            return True
+        return isinstance(x.root, ChoiceTracer) and all(map(self.fits, options_of(x)[1]))
+
+
+def options_of(x: ArrayTracer) -> tuple[ChoiceTracer, list[ArrayTracer]]:
+    """The choice that a box is, or is a view of, and the boxes that it may be."""
+    choice = x.root
+    assert isinstance(choice, ChoiceTracer)
+    if not x.lenses:
+        return choice, list(choice.candidates)
+    return choice, [view_of(c.root, joined(c.lenses, x.lenses), x) for c in choice.candidates]
 
 
 class Exports:
@@ -294,6 +328,12 @@ class Exports:
         for export in self.list:
             if export.inside[arm] is x:
                 return Exported(export)
+        head = heads().get(x)
+        if head is not None:
+            shape = tuple(d if available(self.context, d) else None for d in x.shape_dims)
+            export: Export = HeadExport(x, head.template, shape)
+            self.list.append(export)
+            return Exported(export)
         inside: list[ArrayTracer | None] = [None] * self.arms
         inside[arm] = x
         return Exported(self._add(inside, x, x))
@@ -314,11 +354,9 @@ class Exports:
         """Whatever box, as it is after the arms."""
         if not self.is_inside(x) and all(available(self.context, n) for n in numbers_of(x.lenses)):
             return Static(x)
-        if isinstance(x, ChoiceTracer):
-            return self.choice([(c, arm) for c in x.candidates])
         root = x.root
         if isinstance(root, ChoiceTracer):
-            return self.choice([(boxes_part(c, x), arm) for c in root.candidates], selector_of=root)
+            return self.choice([(x, arm)])
         base: Template = self.single(root, arm) if self.is_inside(root) else Static(root)
         if not x.lenses:
             return base
@@ -338,13 +376,12 @@ class Exports:
         )
         return View(Static(x.root), x, fixed, (x, y))
 
-    def choice(self, given: Sequence[tuple[ArrayTracer, int]], selector_of: ChoiceTracer | None = None) -> Template:
+    def choice(self, given: Sequence[tuple[ArrayTracer, int]]) -> Template:
         """One of several boxes, each of an arm."""
         candidates: list[Template] = []
         places: list[list[ArrayTracer]] = []
         for box, arm in given:
-            parts = box.candidates if isinstance(box, ChoiceTracer) else (box,)
-            for part in parts:
+            for part in self._leaves(box):
                 for known in places:
                     if any(part is k or (part.root is k.root and part.lenses == k.lenses) for k in known):
                         known.append(part)
@@ -352,30 +389,12 @@ class Exports:
                 else:
                     candidates.append(self.any_box(part, arm))
                     places.append([part])
-        if selector_of is not None:
-            return _Resolved(tuple(candidates), tuple(map(tuple, places)), selector_of)
         return Chosen(tuple(candidates), tuple(map(tuple, places)))
 
-
-class _Resolved(Chosen):
-    """A view of a choice, as a choice of views."""
-
-    def __init__(
-        self, candidates: tuple[Template, ...], given: tuple[tuple[ArrayTracer, ...], ...], root: ChoiceTracer
-    ) -> None:
-        super().__init__(candidates, given)
-        object.__setattr__(self, "root", root)
-
-    def pack(self, x: ArrayTracer, out: list[Value]) -> None:
-        root: ChoiceTracer = self.root  # type: ignore[attr-defined]
-        out.append(root.selector)
-        for candidate, (part, *_) in zip(self.candidates, self.given):
-            candidate.pack(part, out)
-
-    def fits(self, x: Any) -> bool:
-        return isinstance(x, ArrayTracer) and x.root is self.root  # type: ignore[attr-defined]
-
-
-def boxes_part(candidate: ArrayTracer, view: ArrayTracer) -> ArrayTracer:
-    """What ``view`` would be if its root were ``candidate``."""
-    return view_of(candidate.root, joined(candidate.lenses, view.lenses), view)
+    def _leaves(self, x: ArrayTracer) -> list[ArrayTracer]:
+        """The boxes that a box may be, as far as which one is decided inside."""
+        if not isinstance(x.root, ChoiceTracer):
+            return [x]
+        if not self.is_inside(x) and all(available(self.context, n) for n in numbers_of(x.lenses)):
+            return [x]
+        return [leaf for part in options_of(x)[1] for leaf in self._leaves(part)]

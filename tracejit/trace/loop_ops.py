@@ -332,11 +332,11 @@ class LoopMaker:
             if one.result is not root._value:
                 self.context.writes.append((root, root._value))
                 root.set_value(one.result)
-        for export, values in self.export_parts:
-            export.unpack(iter([_known(one) for one in values]))
         self.c.after_loop = after = AfterLoop()
         try:
             after.prepare([(p.template, [_known(one) for one in p.values]) for p in self.names.values()])
+            for export, values in self.export_parts:
+                export.unpack(iter([_known(one) for one in values]))
             env: Env = {}
             for name, part in self.names.items():
                 x = part.template.unpack(iter([_known(one) for one in part.values]))

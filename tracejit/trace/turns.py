@@ -6,7 +6,7 @@ templates would have fitted (:meth:`Turn.widened`), if these did not. :mod:`trac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tracejit.errors import CaptureError
@@ -15,7 +15,7 @@ from tracejit.ir.types import INDEX, Dim
 from tracejit.record import record, replace
 from tracejit.trace import dims
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
-from tracejit.trace.carried import Mode, Rebound, heads
+from tracejit.trace.carried import Mode, Rebound, heads, rebounds
 from tracejit.trace.context import current
 from tracejit.trace.control import UNBOUND, Arm, Control, NotRollable, Scope, Unbound
 from tracejit.trace.either import Either, MaybeUnbound, describe
@@ -360,18 +360,6 @@ def _collect(t: Template, out: Any, start: Any, slots: dict[int, _Slot]) -> None
                     for x in (out, start)
                 ]
                 _collect(option, given[0], given[1], slots)
-
-
-def rebounds(t: Template) -> Iterator[Rebound]:
-    """The arrays bound anew in ``t``."""
-    match t:
-        case Rebound():
-            yield t
-        case Tree(_, _, children) | OneOf(children):
-            for child in children:
-                yield from rebounds(child)
-        case Maybe(_, inner) | Internal(inner):
-            yield from rebounds(inner)
 
 
 def with_rebounds(t: Template, decided: dict[int, Rebound]) -> Template:
