@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from .inputs import rand
+from .registry import REFUSED
 from .registry import case as any_case
 
 case = partial(any_case, rtol=0)
@@ -46,7 +47,7 @@ def index_into_an_empty_array_after_returns_in_a_loop(n, a, c):
     return a, n, c[0]
 
 
-@case(lambda rng: [(0, rand(rng, (2, 3)), rand(rng, 3)), (2, rand(rng, (2, 3)), rand(rng, 3))])
+@case(lambda rng: [(0, rand(rng, (2, 3)), rand(rng, 3)), (2, rand(rng, (2, 3)), rand(rng, 3))], allow=REFUSED)
 def row_of_a_loop_bound_to_an_outer_name(n, m, a):
     for i in range(n):
         for row in m:
@@ -55,7 +56,7 @@ def row_of_a_loop_bound_to_an_outer_name(n, m, a):
     return a, m
 
 
-@case(lambda rng: [(0, rand(rng, (2, 3))), (3, rand(rng, (2, 3)))])
+@case(lambda rng: [(0, rand(rng, (2, 3))), (3, rand(rng, (2, 3)))], allow=REFUSED)
 def name_bound_to_a_view_in_each_turn(n, m):
     for i in range(n):
         m = m[:, ::-1]
@@ -79,3 +80,28 @@ def conditions_on_values_before_a_loop(n, a):
         k -= 1
         a[k] = k
     return k
+
+
+@case(lambda rng: [(rand(rng, 4),), (rand(rng, 3),), (rand(rng, 0),), (rand(rng, 1),)])
+def overlapping_shift_in_a_loop_over_the_array(a):
+    for _ in a:
+        a[1:] = a[:-1]
+    return a
+
+
+@case(lambda rng: [(1, *shifted(rng)), (-1, *shifted(rng)), (1, rand(rng, 4), rand(rng, 4))])
+def overlapping_arguments_swapped_in_an_arm(n, a, b):
+    if n > 0:
+        a[-1] -= 3.0 / n
+    else:
+        a, b = b, a
+    return a, b[1:]
+
+
+@case(lambda rng: [(m, m[1], k) for k in (0, 1) for m in (rand(rng, (2, 3)),)] + [(rand(rng, (2, 3)), rand(rng, 3), 1)])
+def matrix_returned_early_beside_its_row(m, b, k):
+    for v in b:
+        if v * 0 + k > 0:
+            return m, b[1:]
+    m[:] = np.stack([m[1], m[0]])
+    return m, b[:-1]

@@ -19,7 +19,7 @@ def ways_to_make_text(i, x, y):
         str(x) + "," + str(y),
         repr(y) + ascii(i),
         format(x, "+09.2f") + format(i),
-        "{} {1} {0:>5}".format(i, x) if i is None else "{1} {0:>5} {w!r:^20}".format(i, x, w=y),
+        "{1} {0:>5} {w!r:^20}".format(i, x, w=y) + "{}, {:.3f}".format(i, x),
         "%d|%5.1f|%-8s|%r|%%|%*d" % (i, x, x, y, 6, i),
         "%(a)s and %(b).2f" % {"a": i, "b": x},
         "%s" % x,
