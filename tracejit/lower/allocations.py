@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tracejit.ir.core import Block, Function, Op, Value
-from tracejit.ops import loop, structural
+from tracejit.ir.types import INDEX
+from tracejit.ops import elementwise, loop, structural
 from tracejit.ops.primitive import Primitive
 
 LARGEST = 2048
@@ -60,10 +61,13 @@ def _move_out(alloc: Op, free: Op, around: Op) -> None:
     if chain is None or around.block is None:
         return
     outer = around.block
-    for op in (*chain, alloc):
+    for op in chain:
         assert op.block is not None
         op.block.remove(op)
         outer.insert_before(around, op)
+    assert alloc.block is not None
+    alloc.block.remove(alloc)
+    outer.insert_before(around, *_at_least_zero(alloc), alloc)
     assert free.block is not None
     free.block.remove(free)
     following = outer.ops.index(around) + 1
@@ -71,6 +75,17 @@ def _move_out(alloc: Op, free: Op, around: Op) -> None:
         outer.insert_before(outer.ops[following], free)
     else:
         outer.append(free)
+
+
+def _at_least_zero(alloc: Op) -> list[Op]:
+    """Make the count of an allocation 0 where it is negative, which it can be when the loop makes no turn."""
+    (count,) = alloc.operands
+    if _constant(count) is not None:
+        return []
+    zero = Op(structural.const, (), (INDEX,), {"value": 0}, (), alloc.loc)
+    most = Op(elementwise.maximum, (count, zero.results[0]), (INDEX,), None, (), alloc.loc)
+    alloc.set_operands(most.results)
+    return [zero, most]
 
 
 def _computation(v: Value, block: Block | None) -> list[Op] | None:
