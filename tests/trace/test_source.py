@@ -94,7 +94,8 @@ def test_notebooks() -> None:
 
 def test_missing_source() -> None:
     namespace: dict[str, Any] = {}
-    exec("def f(x):\n    return x", namespace)
+    # not "<string>": since Python 3.13 that names the text of ``python -c``
+    exec(compile("def f(x):\n    return x", "<nowhere>", "exec"), namespace)
     with pytest.raises(NoSource, match="not available"):
         source_of(namespace["f"])
 
