@@ -14,7 +14,7 @@ from tracejit.ops.effects import is_speculatable
 from tracejit.trace import conversions
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import is_tracing
-from tracejit.trace.control import UNBOUND, Arm, Control, control
+from tracejit.trace.control import UNBOUND, Arm, Control, Unreachable, control
 from tracejit.trace.either import Either
 from tracejit.trace.join import BranchJoin
 from tracejit.trace.scalars import ScalarTracer, python_scalar
@@ -215,8 +215,14 @@ class Branch:
             yield 2 * k + 1
         else:
             yield 2 * k + 1
-            if not (self._arms and self._arms[-1].raised):
+            if self._arms and self._arms[-1].raised:
+                return
+            try:
                 yield from self._branch(k + 1)
+            except Unreachable as error:
+                # every further arm raises: so does the arm of this one that they are in
+                if not self.caught(error):
+                    raise
 
     def _join(self, c: Control, condition: Value, arms: tuple[Arm, Arm], states: Sequence[Env]) -> Env:
         # inside an `elif` chain the names that only later arms read do not matter any more
