@@ -18,8 +18,8 @@ class Crash(AssertionError):
     """The child died of a signal, or had to be killed."""
 
 
-def run(body: Callable[[], None], timeout: float = TIMEOUT_SECONDS) -> None:
-    """Run `body` in a child process; raise what it raised, as text, or `Crash`."""
+def run(body: Callable[[], str | None], timeout: float = TIMEOUT_SECONDS) -> str:
+    """Run `body` in a child process; give what it returned, raise what it raised, as text, or `Crash`."""
     sys.stdout.flush()
     sys.stderr.flush()
     reader, writer = os.pipe()
@@ -48,12 +48,13 @@ def run(body: Callable[[], None], timeout: float = TIMEOUT_SECONDS) -> None:
     code = os.waitstatus_to_exitcode(status)
     if code:
         raise AssertionError(text.decode(errors="replace") or f"the child exited with code {code}")
+    return text.decode(errors="replace")
 
 
-def _child(body: Callable[[], None], writer: int) -> None:
+def _child(body: Callable[[], str | None], writer: int) -> None:
     code = 0
     try:
-        body()
+        os.write(writer, (body() or "").encode())
     except BaseException as error:  # everything goes to the parent as text
         code = 1
         known = isinstance(error, AssertionError) and str(error)

@@ -1,5 +1,7 @@
 """Random programs under `jit` behave as in plain Python.
 
+Where the compiler refuses a program, it says so with an error of its own; that must be rare.
+
 40 programs by default, always the same; 10,000 with `TRACEJIT_NIGHTLY=1`. `TRACEJIT_SEED` gives other programs.
 """
 
@@ -10,7 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+
+from tracejit.errors import TracejitError
 
 from . import isolate
 from .compare import Policy
@@ -22,7 +26,7 @@ SEED = int(os.environ.get("TRACEJIT_SEED", "0"))
 SHARDS = 20 if NIGHTLY else 4  # tests, for machines with several cores
 ROUNDS = 50 if NIGHTLY else 1  # Hypothesis varies what it has tried already: a fresh start gives more variety
 EXAMPLES = 10
-RULES = Rules(Policy(atol=1e-9, rtol=1e-9))
+RULES = Rules(Policy(atol=1e-9, rtol=1e-9), allow=(TracejitError,))
 
 
 def quiet(examples: int) -> settings:
@@ -32,36 +36,44 @@ def quiet(examples: int) -> settings:
         database=None,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+        verbosity=Verbosity.quiet,
     )
 
 
-def compare(program: Program, jit: Callable[..., Any]) -> None:
-    def body() -> None:
+def compare(program: Program, jit: Callable[..., Any]) -> str:
+    """Check a program; the reason, where it was refused on some of its calls."""
+
+    def body() -> str:
         try:
-            check(program.fn, program.inputs, jit=jit, rules=RULES)
+            return "\n".join(check(program.fn, program.inputs, jit=jit, rules=RULES)[:1])
         except Difference as error:
             raise Difference(f"{error}\n{program!r}") from None
 
-    if isolate.ENABLED:
-        try:
-            isolate.run(body)
-        except isolate.Crash as error:
-            raise isolate.Crash(f"{error}\n{program!r}") from None
-    else:
-        body()
+    if not isolate.ENABLED:
+        return body()
+    try:
+        return isolate.run(body)
+    except isolate.Crash as error:
+        raise isolate.Crash(f"{error}\n{program!r}") from None
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_generated_programs(shard: int, jit: Callable[..., Any]) -> None:
+    refused = []
     for number in range(ROUNDS):
 
         @seed((SEED * SHARDS + shard) * ROUNDS + number)
         @quiet(EXAMPLES)
         @given(programs())
         def run(program: Program) -> None:
-            compare(program, jit)
+            reason = compare(program, jit)
+            if reason:
+                refused.append(f"{reason}\n{program!r}")
 
         run()
+    # An error is better than another answer, but it must stay rare: these programs keep to what is supported.
+    assert len(refused) <= 2 + ROUNDS * EXAMPLES // 20, "\n".join(refused)
 
 
 def test_generated_programs_are_valid_and_varied() -> None:
