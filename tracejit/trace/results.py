@@ -168,15 +168,11 @@ class Results:
         given = self.views.get(id(x))
         if given is not None:
             return OutSource(given)
-        root = x.root
-        if isinstance(root, ChoiceTracer):
-            options = tuple(self._view(c.root, joined(c.lenses, x.lenses), x) for c in root.candidates)
-            return OutChoice(self.scalar(root.selector), options)
-        return self._view(root, x.lenses, x)
+        return self._view(x.root, x.lenses, x)
 
     def _view(self, root: ArrayTracer, lenses: Lenses, like: ArrayTracer) -> Output:
         if isinstance(root, ChoiceTracer):
-            options = tuple(self._view(c.root, joined(c.lenses, lenses), like) for c in root.candidates)
+            options = tuple(self._candidate(c, lenses, like) for c in root.candidates)
             return OutChoice(self.scalar(root.selector), options)
         base = self._root(root)
         if not lenses:
@@ -192,6 +188,10 @@ class Results:
         recipes = tuple(_recipe(part, numbers) for part in lenses)
         children = (base, *map(self._number, numbers))
         return OutTree("make", children, make=_Views(recipes, like.writeable))
+
+    def _candidate(self, x: ArrayTracer, lenses: Lenses, like: ArrayTracer) -> Output:
+        given = None if lenses else self.views.get(id(x))
+        return self._view(x.root, joined(x.lenses, lenses), like) if given is None else OutSource(given)
 
     def _root(self, root: ArrayTracer) -> OutInput | OutArray:
         if root.input_index is not None:
