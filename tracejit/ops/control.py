@@ -111,6 +111,8 @@ def new_exception(kind: type[BaseException], args: Sequence[Any], state: Mapping
     error = kind.__new__(kind, *args)
     error.args = tuple(args)
     vars(error).update(state)
+    if "__notes__" in state:
+        vars(error)["__notes__"] = list(state["__notes__"])  # the caller may add more
     return error
 
 

@@ -23,7 +23,7 @@ from tracejit.trace import libraries, objects, strings
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.control import control
-from tracejit.trace.journal import mutates
+from tracejit.trace.journal import is_iterator, is_stateful, may_change, mutates
 from tracejit.trace.numpy_api import OUTSIDE, call_function, lookup, name_of
 from tracejit.trace.numpy_api.table import has_traced
 from tracejit.trace.rewrite import Rewritten, rewrite
@@ -264,6 +264,9 @@ def _native(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     owner = getattr(function, "__self__", None)
     if type(owner) is str and (any(map(holds_traced, args)) or any(map(holds_traced, kwargs.values()))):
         return strings.method(function.__name__, owner, args, kwargs)
+    if isinstance(owner, BaseException) and function.__name__ == "add_note" and args and holds_traced(args[0]):
+        vars(owner).setdefault("__notes__", []).append(args[0])
+        return None
     _refuse_impure(function)
     module = getattr(function, "__module__", None) or ""
     if module.partition(".")[0] == "numpy" and not isinstance(function, type):
@@ -336,6 +339,27 @@ def _refused(name: str) -> UnsupportedError:
         f"{name} would be called once, while the function is compiled, and not each time it runs",
         hint="call it outside of the compiled function: pass in what it gives, or return what it needs",
     )
+
+
+_LOOKING = {"builtins", "math", "numpy", "copy", "functools", "operator", "_operator"}
+"""Modules whose functions do not change their arguments, apart from using up iterators."""
+
+
+_LEAVING = (iter, isinstance, issubclass, type, id, callable, hasattr, getattr)
+"""Functions that do not use up iterators either."""
+
+
+def hold(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """See to objects of Python that a call may change, or use up."""
+    if not control().journal.depth() or any(function is f for f in _LEAVING):
+        return
+    changed = may_change(function)
+    if changed is not None:
+        control().hold(changed)
+    looks = isinstance(function, type) or (getattr(function, "__module__", None) or "").partition(".")[0] in _LOOKING
+    for x in (*args, *kwargs.values()):
+        if is_iterator(x) or (is_stateful(x) and not looks):
+            control().hold(x)
 
 
 _CHANGING: dict[Any, int] = {

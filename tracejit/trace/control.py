@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from tracejit.errors import CaptureError, TracejitError, a, is_internal, traceback_loc
 from tracejit.ir.core import Block, Op, Value
-from tracejit.ir.loc import UNKNOWN, Loc
+from tracejit.ir.loc import Loc
 from tracejit.record import field, record
 from tracejit.trace import boxes
 from tracejit.trace.context import Context, current
 from tracejit.trace.identity import ById
-from tracejit.trace.journal import Journal
+from tracejit.trace.journal import Journal, is_iterator
 
 if TYPE_CHECKING:
     from tracejit.trace.captures import Captures
@@ -119,10 +119,21 @@ class Control:
         self.sourceless: dict[Any, str] = {}
         self.heads: ById[Any] = ById()  # see tracejit.trace.carried
         self.after_loop: Any = None  # see tracejit.trace.carried
+        self.shared_out: dict[Value, tuple[Any, int]] = {}  # see tracejit.trace.paths
         context.localize = self.localize
 
     def now(self) -> int:
         return next(boxes._serials)
+
+    def hold(self, target: Any) -> None:
+        """``target``, whose changes are not noted, may be about to change, or to be used up."""
+        if self.journal.is_outside(target):
+            used = is_iterator(target)
+            what = f"{a(type(target).__name__)} is {'used up' if used else 'changed'}"
+            raise NotRollable(
+                f"{what} under a condition, or in a loop, that depends on run-time values",
+                hint="an index into a list or an array" if used else "a list, a dict or an array",
+            )
 
     # --- array contents in loops
     def localize(self, root: boxes.ArrayTracer) -> None:
@@ -251,7 +262,7 @@ class Arm:
         self._scope = context.scope
         self._writes = len(context.writes)
         self._journals = c.journal.depth()
-        self._journal = c.journal.mark()
+        self._journal = c.journal.mark(c.now())
         self._tries = len(c.tries)
         self._calls = c.depth
         self._unrolled = c.unrolled
@@ -346,7 +357,7 @@ class Arm:
         for scope in c.tries:
             if any(issubclass(type(error), t) for t in scope.catches):
                 raise cannot_catch(type(error), loc, scope)
-        emit_raise(c.context, error, loc or UNKNOWN)
+        emit_raise(c.context, error, loc or c.context.here())
         self.raised = True
         return True
 

@@ -255,7 +255,7 @@ class Expressions(ast.NodeTransformer):
                 node.key, node.value = self.expression(node.key), self.expression(node.value)
             else:
                 node.elt = self.expression(node.elt)
-        return node if isinstance(node, ast.GeneratorExp) else at(hook("new", node), node)
+        return at(hook("new", node), node)
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 

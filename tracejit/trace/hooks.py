@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 import operator
 from collections.abc import Callable
-from types import BuiltinFunctionType, CellType, FunctionType
+from types import BuiltinFunctionType, CellType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from tracejit.trace.boxes import ArrayTracer, box_of
 from tracejit.trace.context import current, is_tracing
 from tracejit.trace.control import UNBOUND, control
 from tracejit.trace.either import Either, MaybeUnbound
+from tracejit.trace.journal import is_iterator, is_stateful
 from tracejit.trace.numpy_api import lookup
 from tracejit.trace.numpy_api.table import has_traced
 from tracejit.trace.outer import Outer
@@ -246,7 +247,7 @@ class Hooks:
                 return self._in_range(item, container)
         if isinstance(container, (tuple, list)) and (isinstance(item, Tracer) or has_traced(container)):
             return self._in_sequence(item, container)
-        return item in container
+        return item in self.items(container)
 
     def _in_sequence(self, item: Any, container: Any) -> Any:
         if not container:
@@ -298,6 +299,8 @@ class Hooks:
     def item(self, owner: Any, key: Any) -> Any:
         if isinstance(key, Tracer) and not isinstance(owner, Tracer):
             return _traced_item(owner, key)
+        if isinstance(owner, dict) and type(owner) is not dict and is_tracing() and key not in owner:
+            control().hold(owner)  # looking for it may add it
         if type(key) is tuple and isinstance(owner, np.ndarray) and has_traced(key):
             return box_of(owner)[key]
         return owner[key]
@@ -305,6 +308,9 @@ class Hooks:
     def setitem(self, value: Any, owner: Any, key: Any) -> None:
         if isinstance(owner, ArrayTracer):
             owner[key] = value
+            return
+        if isinstance(owner, Either):
+            owner.each(lambda o: self.setitem(value, o, key))
             return
         if isinstance(owner, ScalarTracer):
             samples.complain(operator.setitem, owner, 0, 0)
@@ -314,15 +320,14 @@ class Hooks:
                 return
             if isinstance(key, Tracer):
                 key = _known_key(owner, key)
-            if isinstance(owner, _CONTAINERS):
-                control().journal.note(owner)
+            _before_change(owner)
         owner[key] = value
 
     def delitem(self, owner: Any, key: Any) -> None:
         if isinstance(owner, Tracer):
             samples.complain(operator.delitem, owner, 0)
-        if is_tracing() and isinstance(owner, _CONTAINERS):
-            control().journal.note(owner)
+        if is_tracing():
+            _before_change(owner)
         del owner[key]
 
     def store_back(self, new: Any, old: Any, owner: Any, key: Any) -> None:
@@ -332,9 +337,9 @@ class Hooks:
         self.setitem(new, owner, key)
 
     def inplace(self, op: str, old: Any, value: Any) -> Any:
-        if type(old) in _CONTAINERS and is_tracing():
-            control().journal.note(old)
-        elif type(old) is np.ndarray and is_tracing():
+        if is_tracing():
+            _before_change(old)
+        if type(old) is np.ndarray and is_tracing():
             old = box_of(old)
         return _INPLACE[op](old, value)
 
@@ -342,6 +347,8 @@ class Hooks:
     def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         if not is_tracing():
             return function(*args, **kwargs)
+        if not isinstance(function, FunctionType | MethodType):
+            calls.hold(function, args, kwargs)
         if isinstance(function, type):
             replacement = iterables.FUNCTIONS.get(function)
             if replacement is not None:
@@ -356,7 +363,7 @@ class Hooks:
         if function is len and len(args) == 1 and isinstance(args[0], iterables.Staged):
             return iterables.length(args[0])
         result = calls.call(function, args, kwargs)
-        if type(result) in _CONTAINERS and not isinstance(function, FunctionType):
+        if (type(result) in _CONTAINERS or is_stateful(result)) and not isinstance(function, FunctionType):
             self.new(result)
         return result
 
@@ -380,11 +387,12 @@ class Hooks:
 
     def items(self, items: Any) -> Any:
         """What a loop or comprehension runs over."""
+        if is_iterator(items) and is_tracing():
+            control().hold(items)
         return items
 
-    def unpack(self, items: Any) -> Any:
-        """``*items``."""
-        return items
+    unpack = items
+    """``*items``."""
 
     # --- with and try
     def context(self, manager: Any) -> Any:
@@ -433,3 +441,10 @@ def _known_key(owner: Any, key: Tracer) -> Any:
     if isinstance(owner, (list, tuple, str)) and isinstance(key, ArrayTracer):
         return key.__index__()
     return key
+
+
+def _before_change(owner: Any) -> None:
+    if type(owner) in _CONTAINERS:
+        control().journal.note(owner)
+    elif is_stateful(owner):
+        control().hold(owner)

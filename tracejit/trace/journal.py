@@ -6,10 +6,12 @@ change is noted, so that it can be undone before another arm is recorded, and jo
 
 from __future__ import annotations
 
-from types import CellType
+from array import array
+from collections import deque
+from types import CellType, FunctionType
 from typing import Any, TypeAlias
 
-from tracejit.errors import CaptureError
+from tracejit.errors import CaptureError, a
 from tracejit.record import record
 
 State: TypeAlias = "list[Any] | dict[Any, Any] | set[Any]"
@@ -51,6 +53,7 @@ class Journal:
         self.merged: dict[int, Any] = {}
         self._log: list[tuple[Any, State]] = []
         self._noted: list[set[int]] = []
+        self._opened: list[int] = []
 
     def note(self, target: Any) -> None:
         """``target`` is about to be changed."""
@@ -69,10 +72,15 @@ class Journal:
             self._noted[-1].add(id(target))
             self._log.append((target, state_of(target)))
 
-    def mark(self) -> int:
+    def mark(self, moment: int) -> int:
         """An arm opens."""
         self._noted.append(set())
+        self._opened.append(moment)
         return len(self._log)
+
+    def is_outside(self, target: Any) -> bool:
+        """Whether an arm is open, and ``target`` was not made in it."""
+        return bool(self._opened) and not self.is_younger(target, self._opened[-1])
 
     def changes(self, mark: int, since: int) -> dict[int, Change]:
         """What the innermost arm, which opened at moment ``since``, has changed so far.
@@ -89,12 +97,14 @@ class Journal:
         """The innermost arm closes: undo its changes."""
         del self._log[mark:]
         self._noted.pop()
+        self._opened.pop()
         for change in changes.values():
             restore(change.target, change.before)
 
     def keep(self) -> None:
         """The innermost arm closes, and its changes stay."""
         noted = self._noted.pop()
+        self._opened.pop()
         if self._noted:
             self._noted[-1] |= noted
 
@@ -104,7 +114,7 @@ class Journal:
     def cut(self, depth: int) -> None:
         """Forget that arms further in are open: an exception left them. Their changes count as those of the arm
         around."""
-        del self._noted[depth:]
+        del self._noted[depth:], self._opened[depth:]
 
     def is_younger(self, target: Any, moment: int) -> bool:
         """Whether ``target`` was made after ``moment``."""
@@ -123,6 +133,32 @@ def mutates(method: Any) -> bool:
     return names is not None and getattr(method, "__name__", "") in names
 
 
+_READING = frozenset(
+    {"copy", "count", "index", "get", "keys", "values", "items", "decode", "hex", "tobytes", "tolist", "find"}
+    | {"most_common", "elements", "total", "startswith", "endswith"}
+)
+
+
+def is_iterator(x: Any) -> bool:
+    """Whether ``x`` is an object of Python's that can be used up."""
+    step = getattr(type(x), "__next__", None)
+    return step is not None and not isinstance(step, FunctionType)
+
+
+def is_stateful(x: Any) -> bool:
+    """Whether ``x`` is an object of Python that can change, and whose changes are not noted."""
+    kind = type(x)
+    if kind is list or kind is dict or kind is set:
+        return False
+    return isinstance(x, (dict, list, set, deque, bytearray, memoryview, array)) or is_iterator(x)
+
+
+def may_change(method: Any) -> Any:
+    """The object of Python, whose changes are not noted, that a bound built-in method may change; else None."""
+    owner = getattr(method, "__self__", None)
+    return owner if is_stateful(owner) and getattr(method, "__name__", "") not in _READING else None
+
+
 def state_of(target: Any) -> State:
     """A copy of what can be changed about ``target``."""
     kind = type(target)
@@ -134,13 +170,14 @@ def state_of(target: Any) -> State:
             return [target.cell_contents]
         except ValueError:
             return []
-    try:
-        return dict(vars(target))
-    except TypeError:
-        raise CaptureError(
-            f"a {kind.__name__} is changed under a traced condition",
-            hint="use local variables, lists, dicts or arrays there",
-        ) from None
+    state = getattr(target, "__dict__", None)
+    if isinstance(state, dict):
+        return dict(state)
+    what = f"the class {target.__name__}" if isinstance(target, type) else a(kind.__name__)
+    raise CaptureError(
+        f"{what} is changed under a condition, or in a loop, that depends on run-time values",
+        hint="local variables, lists, dicts, arrays, or attributes of an object",
+    )
 
 
 def restore(target: Any, state: State) -> None:

@@ -358,6 +358,8 @@ class Statements(Expressions):
     def do_Assign(self, st: ast.Assign) -> list[ast.stmt]:
         value = self.expression(st.value)
         if all(isinstance(t, ast.Name) for t in st.targets) or (len(st.targets) == 1 and _plain(st.targets[0])):
+            if isinstance(st.targets[0], ast.Tuple | ast.List) and not isinstance(st.value, ast.Tuple | ast.List):
+                value = at(hook("unpack", value), value)
             st.value = value
             return [st]
         if len(st.targets) == 1:
