@@ -331,9 +331,8 @@ class Exports:
         head = heads().get(x)
         if head is not None:
             shape = tuple(d if available(self.context, d) else None for d in x.shape_dims)
-            export: Export = HeadExport(x, head.template, shape)
-            self.list.append(export)
-            return Exported(export)
+            self.list.append(HeadExport(x, head.template, shape))
+            return Exported(self.list[-1])
         inside: list[ArrayTracer | None] = [None] * self.arms
         inside[arm] = x
         return Exported(self._add(inside, x, x))
