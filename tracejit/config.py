@@ -13,8 +13,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
+
+from tracejit.record import record, replace
 
 __all__ = ["Settings", "Shapes", "current", "describe", "override"]
 
@@ -56,49 +57,39 @@ def _topics(text: str) -> frozenset[str]:
     return topics
 
 
-def _about(parse: Callable[[str], Any], doc: str) -> dict[str, Any]:
-    return {"parse": parse, "doc": doc}
-
-
-@dataclass(frozen=True)
+@record(frozen=True)
 class Settings:
     """The settings in force; see :func:`describe` for what each does."""
 
-    disable: bool = field(
-        default=False, metadata=_about(_flag, "jit gives back a callable that runs the user's Python unchanged")
-    )
-    log: frozenset[str] = field(
-        default=frozenset(),
-        metadata=_about(
-            _topics,
-            "what to print to stderr while compiling, separated by commas: compile (why, and how long), "
-            "passes (each with its time), ir (the program after each pass), or all",
-        ),
-    )
-    shapes: Shapes = field(
-        default="auto",
-        metadata=_about(
-            _shapes,
-            "auto: compile for the dimensions at hand, then once more for any value of those that change; "
-            "static: for each shape anew; dynamic: for any value from the first call on",
-        ),
-    )
-    unroll: int = field(
-        default=8, metadata=_about(_count, "loops over a static range of at most so many turns are unrolled")
-    )
-    unroll_nest: int = field(
-        default=16,
-        metadata=_about(_count, "... as long as nested ones together make at most so many copies of a statement"),
-    )
-    max_unroll: int = field(
-        default=1024,
-        metadata=_about(_count, "the longest loop that is unrolled because its body needs the index as a Python value"),
-    )
-    inline_depth: int = field(default=200, metadata=_about(_count, "how deep calls of Python functions are followed"))
-    max_versions: int = field(
-        default=256,
-        metadata=_about(_count, "how many versions of one function may be compiled before that is an error"),
-    )
+    disable: bool = False
+    log: frozenset[str] = frozenset()
+    shapes: Shapes = "auto"
+    unroll: int = 8
+    unroll_nest: int = 16
+    max_unroll: int = 1024
+    inline_depth: int = 200
+    max_versions: int = 256
+
+
+_ABOUT: dict[str, tuple[Callable[[str], Any], str]] = {
+    "disable": (_flag, "jit gives back a callable that runs the user's Python unchanged"),
+    "log": (
+        _topics,
+        "what to print to stderr while compiling, separated by commas: compile (why, and how long), "
+        "passes (each with its time), ir (the program after each pass), or all",
+    ),
+    "shapes": (
+        _shapes,
+        "auto: compile for the dimensions at hand, then once more for any value of those that change; "
+        "static: for each shape anew; dynamic: for any value from the first call on",
+    ),
+    "unroll": (_count, "loops over a static range of at most so many turns are unrolled"),
+    "unroll_nest": (_count, "... as long as nested ones together make at most so many copies of a statement"),
+    "max_unroll": (_count, "the longest loop that is unrolled because its body needs the index as a Python value"),
+    "inline_depth": (_count, "how deep calls of Python functions are followed"),
+    "max_versions": (_count, "how many versions of one function may be compiled before that is an error"),
+}
+"""How the text of a setting is read, and what the setting does."""
 
 
 _override: ContextVar[Settings | None] = ContextVar("tracejit.config", default=None)
@@ -112,13 +103,13 @@ def variable(name: str) -> str:
 
 def _read(environment: Mapping[str, str]) -> Settings:
     values: dict[str, Any] = {}
-    for f in fields(Settings):
-        text = environment.get(variable(f.name))
+    for name, (parse, _) in _ABOUT.items():
+        text = environment.get(variable(name))
         if text is not None:
             try:
-                values[f.name] = f.metadata["parse"](text)
+                values[name] = parse(text)
             except ValueError as error:
-                raise ValueError(f"environment variable {variable(f.name)}={text!r}: {error}") from None
+                raise ValueError(f"environment variable {variable(name)}={text!r}: {error}") from None
     return Settings(**values)
 
 
@@ -139,12 +130,12 @@ def override(**changes: Any) -> Iterator[Settings]:
 
     Values may be given as in the environment: ``override(log="passes")``.
     """
-    parsers = {f.name: f.metadata["parse"] for f in fields(Settings)}
     values: dict[str, Any] = {}
     for name, value in changes.items():
-        if name not in parsers:
+        if name not in _ABOUT:
             raise TypeError(f"there is no setting {name!r}; see tracejit.config.describe()")
-        values[name] = parsers[name](str(value) if not isinstance(value, frozenset) else ",".join(value))
+        parse, _ = _ABOUT[name]
+        values[name] = parse(str(value) if not isinstance(value, frozenset) else ",".join(value))
     token = _override.set(replace(current(), **values))
     try:
         yield current()
@@ -156,8 +147,8 @@ def describe() -> str:
     """All settings as text: name, value in force, environment variable, what it does."""
     settings = current()
     lines = []
-    for f in fields(Settings):
-        value = getattr(settings, f.name)
+    for name, (_, doc) in _ABOUT.items():
+        value = getattr(settings, name)
         shown = ",".join(sorted(value)) or "nothing" if isinstance(value, frozenset) else value
-        lines.append(f"{f.name} = {shown}  ({variable(f.name)})\n    {f.metadata['doc']}")
+        lines.append(f"{name} = {shown}  ({variable(name)})\n    {doc}")
     return "\n".join(lines)

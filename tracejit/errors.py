@@ -223,6 +223,14 @@ def is_internal(frame: FrameType) -> bool:
     return (name == _PACKAGE or name.startswith(_PACKAGE + ".")) and not name.startswith(_USER_PARTS)
 
 
+def frames(error: BaseException) -> Iterator[FrameType]:
+    """The frames of an exception's traceback, outermost first."""
+    tb = error.__traceback__
+    while tb is not None:
+        yield tb.tb_frame
+        tb = tb.tb_next
+
+
 def strip_traceback(tb: TracebackType | None, files: Container[str] | None = None) -> TracebackType | None:
     """``tb`` without tracejit's own frames.
 

@@ -1,10 +1,10 @@
 """Classes that are little more than their fields.
 
-``record`` means what ``dataclasses.dataclass`` means, for the part of it that tracejit uses, at a fiftieth of the
+``record`` means what ``dataclasses.dataclass`` means, for the part of it that tracejit uses, at a hundredth of the
 cost: decorating with ``dataclass`` generates and compiles half a dozen methods, and a hundred such classes took half of
-the time until the first compiled call. Here ``__init__`` is generated when the first instance is made, and the other
-methods are shared by all records. ``frozen`` is a promise that type checkers check, not something that is looked after
-at run time.
+the time until the first compiled call. Here all records share their methods. Making an instance is somewhat slower,
+so records that are made by the hundred write their own ``__init__``. ``frozen`` is a promise that type checkers check,
+not something that is looked after at run time.
 """
 
 from __future__ import annotations
@@ -16,14 +16,6 @@ from typing import Any, TypeVar, dataclass_transform, overload
 
 C = TypeVar("C", bound=type)
 T = TypeVar("T")
-
-
-class _Missing:
-    def __repr__(self) -> str:
-        return "<not given>"
-
-
-_MISSING: Any = _Missing()
 
 
 class Field:
@@ -78,21 +70,48 @@ def replace(instance: T, /, **changes: Any) -> T:
     return type(instance)(**(given | changes))
 
 
+class _Defaults:
+    """The parameters of ``__init__`` of a record class, and what they are when not given."""
+
+    __slots__ = ("kind", "names", "values")
+
+    def __init__(self, kind: str, names: tuple[str, ...], values: dict[str, Any]) -> None:
+        self.kind = kind
+        self.names = names
+        self.values = values
+
+    def complete(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """The values of all parameters, in order."""
+        if len(args) > len(self.names):
+            raise TypeError(f"{self.kind} takes at most {len(self.names)} arguments, not {len(args)}")
+        for name in kwargs:
+            if name not in self.names[len(args) :]:
+                raise TypeError(f"{self.kind} got an unexpected argument {name!r}, or got it twice")
+        return [*args, *(kwargs[n] if n in kwargs else self._default(n) for n in self.names[len(args) :])]
+
+    def _default(self, name: str) -> Any:
+        if name not in self.values:
+            raise TypeError(f"{self.kind} misses its argument {name!r}")
+        value = self.values[name]
+        return value.factory() if isinstance(value, Field) and value.factory is not None else value
+
+
 def _complete(cls: Any, frozen: bool, eq: bool) -> Any:
     own = cls.__dict__
     names = dict.fromkeys(fields(cls.__base__))
-    specs: dict[str, Field] = dict(getattr(cls, "__record_specs__", {}))
+    defaults: dict[str, Any] = dict(getattr(cls, "__record_defaults__", {}))
     for name in cls.__annotations__:
         names[name] = None
-        spec = own.get(name)
-        if isinstance(spec, Field):
-            delattr(cls, name)
-            specs[name] = spec
+        if name in own:
+            value = defaults[name] = own[name]
+            if type(value) is Field:
+                delattr(cls, name)
     cls.__record_fields__ = tuple(names)
-    cls.__record_specs__ = specs
-    cls.__match_args__ = tuple(n for n in names if n not in specs or specs[n].init)  # type: ignore[misc]
+    cls.__record_defaults__ = defaults
+    parameters = tuple(n for n in names if type(spec := defaults.get(n)) is not Field or spec.init)
+    cls.__match_args__ = parameters  # type: ignore[misc]
     if "__init__" not in own:
-        cls.__init__ = _deferred_init(cls)
+        cls.__init__ = _init(_Defaults(cls.__qualname__, parameters, defaults), hasattr(cls, "__post_init__"))
     if "__repr__" not in own:
         cls.__repr__ = _repr
     if eq and "__eq__" not in own:
@@ -103,42 +122,17 @@ def _complete(cls: Any, frozen: bool, eq: bool) -> Any:
     return cls
 
 
-def _deferred_init(cls: Any) -> Callable[..., None]:
+def _init(parameters: _Defaults, finish: bool) -> Callable[..., None]:
+    names, complete = parameters.names, parameters.complete
+    count = len(names)
+
     def __init__(self: Any, /, *args: Any, **kwargs: Any) -> None:
-        init = _init(cls)
-        cls.__init__ = init
-        init(self, *args, **kwargs)
+        values = args if len(args) == count and not kwargs else complete(args, kwargs)
+        self.__dict__.update(zip(names, values))
+        if finish:
+            self.__post_init__()
 
     return __init__
-
-
-def _init(cls: Any) -> Callable[..., None]:
-    """The real ``__init__``, with defaults where the class has them."""
-    specs: dict[str, Field] = cls.__record_specs__
-    scope: dict[str, Any] = {"__name__": cls.__module__, "missing": _MISSING}
-    parameters, body = ["self"], []
-    for name in fields(cls):
-        spec = specs.get(name)
-        value = name
-        if spec is not None and spec.factory is not None:
-            scope[f"make_{name}"] = spec.factory
-            made = f"make_{name}()"
-            parameters.append(f"{name}=missing")
-            value = f"{made} if {name} is missing else {name}"
-        elif spec is not None and not spec.init:
-            continue
-        elif hasattr(cls, name):
-            scope[f"default_{name}"] = getattr(cls, name)
-            parameters.append(f"{name}=default_{name}")
-        else:
-            parameters.append(name)
-        body.append(f" self.{name} = {value}")
-    if hasattr(cls, "__post_init__"):
-        body.append(" self.__post_init__()")
-    exec(f"def __init__({', '.join(parameters)}):\n" + ("\n".join(body) or " pass"), scope)
-    init: Callable[..., None] = scope["__init__"]
-    init.__qualname__ = f"{cls.__qualname__}.__init__"
-    return init
 
 
 @recursive_repr()

@@ -81,14 +81,15 @@ class Native:
         self.kernel = emit_kernel(function, target=target or Target.host())
         # the allocator is a module of its own, but what a test rewrites may be it
         own_allocator = rewrite is not str
-        text = _merge(self.kernel.text, runtime_ir.allocator()) if own_allocator else self.kernel.text
+        allocator = "\n".join([runtime_ir.LIBRARY, *runtime_ir.ROUTINES.values()])
+        text = _merge(self.kernel.text, allocator) if own_allocator else self.kernel.text
         self.text = rewrite(text) + _driver(function, self.kernel)
         self._poll = POLL(lambda context: int(poll()))
         self._python = PYTHON(lambda context, number, payload: python(number, payload))
         given = {"tj_poll": self._poll, "tj_python": self._python}
         addresses = {n: ctypes.cast(f, ctypes.c_void_p).value or 0 for n, f in given.items() if n in self.kernel.needs}
         if not own_allocator:
-            addresses |= {n: support.addresses()[n] for n in self.kernel.needs & runtime_ir.ALLOCATOR.keys()}
+            addresses |= support.addresses(self.kernel.needs & runtime_ir.ALLOCATOR.keys())
         self.code = cpu.compile_module(
             self.text,
             symbols=["driver"],

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import itertools
 import math
+import pkgutil
+from functools import partial
 
 import numpy
 import pytest
 
 from tracejit.errors import NeedsConcrete, UnsupportedError
+from tracejit.trace import numpy_api
 from tracejit.trace.context import is_tracing
 from tracejit.trace.kernels import KERNELS, PAIRS
-from tracejit.trace.numpy_api import lookup
+from tracejit.trace.numpy_api import lookup, table
 
 from .run import Dynamic, Numpy, outcome, traced
 
@@ -631,9 +635,21 @@ def test_functions_of_constants_are_computed_at_once():
     agree(program, arr(3))
 
 
-def test_every_entry_names_a_function_that_exists():
-    from tracejit.trace.numpy_api import _table
-
-    assert lookup(numpy.zeros) is not None and len(_table) > 250
+def test_every_entry_is_found():
+    for module in pkgutil.iter_modules(numpy_api.__path__):
+        importlib.import_module(f"{numpy_api.__name__}.{module.name}")
+    assert len(table.TABLE) > 250
+    for function, ours in table.TABLE.items():
+        assert lookup(function) is ours
+        homes = numpy_api._HOMES[numpy_api._package(function)].split()
+        assert declared_in(ours) in {f"{numpy_api.__name__}.{home}" for home in homes}, function
     assert lookup(numpy.fft.fft) is None
     assert lookup([]) is None
+    assert lookup(test_every_entry_is_found) is None
+
+
+def declared_in(ours):
+    """The module of the function that an entry of the table calls in the end."""
+    while hasattr(ours, "__wrapped__"):
+        ours = ours.__wrapped__
+    return (ours.func if isinstance(ours, partial) else ours).__module__

@@ -7,6 +7,8 @@ squares and exponentials then neither overflow nor lose digits), each in a helpe
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from tracejit.codegen import floats
 from tracejit.codegen.lanes import Lanes
@@ -322,3 +324,33 @@ def _power(e: Lanes, s: Scalar, operands: list[Pair]) -> Pair:
     nan = e.num(s, math.nan)
     result = choose(base_zero, choose(grows, (zero, zero), (nan, nan)), result)
     return choose(both(real, e.op("fcmp oeq", t, b[0], zero)), (one, zero), result)
+
+
+RULES: dict[str, Callable[..., Any]] = {
+    "cadd": add,
+    "csub": subtract,
+    "cmul": multiply,
+    "cdiv": divide,
+    "cneg": negative,
+    "cabs": absolute,
+    "csign": sign,
+    "cpow": power,
+    "cminimum": minimum,
+    "cmaximum": maximum,
+    "ceq": equal,
+    "cne": not_equal,
+    "clt": less,
+    "cle": less_equal,
+    "cgt": greater,
+    "cge": greater_equal,
+    "cisnan": is_nan,
+    "cisinf": is_inf,
+    "cisfinite": is_finite,
+    "csqrt": square_root,
+    "cexp": exponential,
+    "clog": logarithm,
+    "csin": sine,
+    "ccos": cosine,
+    "conj": conjugate,
+}
+"""The rules that the ``codegen`` templates of :mod:`tracejit.ops.elementwise` name."""

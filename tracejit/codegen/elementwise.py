@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from tracejit.codegen import casts, complexes, floats, integers
+from tracejit.codegen import casts, floats, integers
 from tracejit.codegen.lanes import Lanes
 from tracejit.codegen.scalars import BOOL, F16, F32, SCALARS, Operand, Scalar
 from tracejit.ir.core import Op
@@ -49,33 +49,8 @@ _EMIT: dict[str, Rule] = {
     "isinf": floats.is_inf,
     "isfinite": floats.is_finite,
     "signbit": floats.sign_bit,
-    "cadd": complexes.add,
-    "csub": complexes.subtract,
-    "cmul": complexes.multiply,
-    "cdiv": complexes.divide,
-    "cneg": complexes.negative,
-    "cabs": complexes.absolute,
-    "csign": complexes.sign,
-    "cpow": complexes.power,
-    "cminimum": complexes.minimum,
-    "cmaximum": complexes.maximum,
-    "ceq": complexes.equal,
-    "cne": complexes.not_equal,
-    "clt": complexes.less,
-    "cle": complexes.less_equal,
-    "cgt": complexes.greater,
-    "cge": complexes.greater_equal,
-    "cisnan": complexes.is_nan,
-    "cisinf": complexes.is_inf,
-    "cisfinite": complexes.is_finite,
-    "csqrt": complexes.square_root,
-    "cexp": complexes.exponential,
-    "clog": complexes.logarithm,
-    "csin": complexes.sine,
-    "ccos": complexes.cosine,
     "real": lambda e, s, a: a[0],
     "imag": lambda e, s, a: a[1],
-    "conj": complexes.conjugate,
     "make_complex": lambda e, s, re, im: (re, im),
 }
 
@@ -104,7 +79,11 @@ def _parse(template: str, half: bool) -> Rule:
         case "emit":
             if half and rest in _HALF:
                 return _HALF[rest]
-            return _EMIT[rest]
+            if rest in _EMIT:
+                return _EMIT[rest]
+            from tracejit.codegen import complexes  # few programs compute with complex numbers
+
+            return complexes.RULES[rest]
     raise ValueError(f"codegen template {template!r}")
 
 

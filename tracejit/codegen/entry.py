@@ -36,12 +36,14 @@ class EntryText:
 
     Attributes:
         text: The module.
-        imports: Address of every symbol that it imports, except the kernel.
+        imports: Address of every symbol that it imports, except the kernel and the routines.
+        routines: The routines of :mod:`tracejit.codegen.support` that it calls.
         keep_alive: Python objects that must outlive the code.
     """
 
     text: str
     imports: dict[str, int]
+    routines: set[str]
     keep_alive: list[Any]
 
 
@@ -51,8 +53,8 @@ def link(entry: EntryText, kernel: KernelText, library: Mapping[str, int]) -> cp
     ``library`` has the addresses of routines that the kernel needs from elsewhere. The result has the symbols
     ``entry``, the function, and ``next``, the variable that holds the entry point to try next.
     """
-    shared = support.addresses()
-    imports = {s: shared[s] for s in kernel.needs & shared.keys()} | entry.imports | dict(library)
+    routines = support.addresses(sorted(entry.routines | (kernel.needs & support.SIGNATURES.keys())))
+    imports = routines | entry.imports | dict(library)
     # an entry point is a page of straight-line code: optimising it would cost far more than it gains
     modules: list[tuple[str, cpu.Optimize]] = [(kernel.text, kernel.optimize), (entry.text, "none")]
     return cpu.compile_modules(modules, symbols=("entry", "next"), imports=imports)
@@ -120,7 +122,7 @@ def emit_entry(
     w.do("ret ptr null")
     _write_mismatch(w, navigator, slow_offset)
     text = _module(w, kernel, run_effect)
-    return EntryText(text, w.imports, w.keep_alive)
+    return EntryText(text, w.imports, w.routines, w.keep_alive)
 
 
 def _run_kernel(
@@ -201,7 +203,8 @@ def _effect(w: Writer, run_effect: Any) -> str:
     """What a kernel calls for ``print`` and ``callback``."""
     result, parameters = support.SIGNATURES[support.CALL_PYTHON]
     name = support.CALL_PYTHON
-    w.declare(name, f"declare {result} @{name}({parameters})", support.addresses()[name])
+    w.declare(name, f"declare {result} @{name}({parameters})")
+    w.routines.add(name)
     w.declare("Py_DecRef", "declare void @Py_DecRef(ptr)", capi.function("Py_DecRef"))
     return f"""
 define i32 @{PYTHON}(ptr %context, i32 %number, ptr %payload) {{

@@ -20,6 +20,7 @@ class Writer:
     Attributes:
         lines: The body so far.
         imports: Address of every symbol that the text uses.
+        routines: Those of :mod:`tracejit.codegen.support` that it uses, too.
         keep_alive: The Python objects behind those addresses.
         kernel_types: The kernel's parameter types.
     """
@@ -29,6 +30,7 @@ class Writer:
         self.allocas: list[str] = []
         self.globals: list[str] = []
         self.imports: dict[str, int] = {}
+        self.routines: set[str] = set()
         self.keep_alive: list[Any] = []
         self.kernel_types: list[str] = []
         self._declared: dict[str, str] = {}
@@ -171,7 +173,8 @@ class Writer:
     def support(self, name: str, *arguments: str) -> str:
         """Call a routine of :mod:`tracejit.codegen.support`; the result's name."""
         result, parameters = support.SIGNATURES[name]
-        self.declare(name, f"declare {result} @{name}({parameters})", support.addresses()[name])
+        self.declare(name, f"declare {result} @{name}({parameters})")
+        self.routines.add(name)
         return self.op(f"call {result} @{name}({', '.join(arguments)})")
 
     def incref(self, object: str) -> None:

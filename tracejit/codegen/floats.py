@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tracejit.codegen import vmath
 from tracejit.codegen.lanes import Lanes
 from tracejit.codegen.scalars import BY_NAME, Scalar
 from tracejit.codegen.writer import LLVM
@@ -14,6 +13,8 @@ from tracejit.codegen.writer import LLVM
 
 def call_math(e: Lanes, name: str, s: Scalar, operands: Sequence[str]) -> str:
     """A function of :mod:`tracejit.codegen.vmath` (float32 or float64)."""
+    from tracejit.codegen import vmath
+
     function = vmath.definition(name, s.name, e.width)
     e.module.math.add((name, s.name, e.width))
     t, r = e.types[s.llvm], e.function.fresh()

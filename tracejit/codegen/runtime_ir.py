@@ -178,9 +178,15 @@ def need(module: ModuleText, symbol: str) -> str:
     return f"@{symbol}"
 
 
-def allocator() -> str:
-    """The definitions of :data:`ALLOCATOR`, as a module."""
-    declarations = """
+ROUTINES = {
+    "tj_alloc": _ALLOC.format(huge=HUGE_PAGES_FROM, small=SMALL),
+    "tj_free": _FREE,
+    "tj_forget": _FORGET,
+    "tj_release": _RELEASE,
+}
+"""The definitions of :data:`ALLOCATOR`."""
+
+LIBRARY = """\
 declare noalias ptr @aligned_alloc(i64, i64) nounwind
 declare noalias ptr @malloc(i64) nounwind
 declare void @free(ptr) nounwind
@@ -188,4 +194,4 @@ declare i32 @madvise(ptr, i64, i32) nounwind
 declare i64 @llvm.umax.i64(i64, i64)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 """
-    return "\n".join([declarations, _ALLOC.format(huge=HUGE_PAGES_FROM, small=SMALL), _FREE, _FORGET, _RELEASE])
+"""What they call."""

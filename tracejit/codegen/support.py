@@ -1,4 +1,4 @@
-"""Routines that kernels and entry points share, compiled once per process and imported by address.
+"""Routines that kernels and entry points share, compiled when first needed and imported by address.
 
 Each is a function that compiled code calls at most a few times per call, so nothing is lost by not inlining it, and
 every module that does not carry it compiles faster.
@@ -6,9 +6,8 @@ every module that does not carry it compiles faster.
 
 from __future__ import annotations
 
-import functools
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from tracejit.codegen import capi, cpu, runtime_ir
 
@@ -133,9 +132,6 @@ no:
 """
 
 _CALL_PYTHON = f"""
-declare ptr @PyLong_FromLongLong(i64)
-declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
-declare void @Py_DecRef(ptr)
 define ptr @{CALL_PYTHON}(ptr %callable, i32 %number, ptr %address) {{
 start:
   %arguments = alloca [2 x ptr]
@@ -162,7 +158,6 @@ done:
 """
 
 _SAME_KEY = f"""
-declare i32 @PyObject_RichCompareBool(ptr, ptr, i32)
 define i1 @{SAME_KEY}(ptr %a, ptr %b) {{
   %ta.at = getelementptr i8, ptr %a, i64 {capi.OB_TYPE}
   %tb.at = getelementptr i8, ptr %b, i64 {capi.OB_TYPE}
@@ -186,10 +181,6 @@ _CLOCK, _TICKS = (
 
 _POLL = f"""
 @next = internal global i64 0
-declare i64 @llvm.{_CLOCK}()
-declare i32 @PyGILState_Ensure()
-declare i32 @PyErr_CheckSignals()
-declare void @PyGILState_Release(i32)
 define i32 @{POLL}(ptr %context) {{
   %now = call i64 @llvm.{_CLOCK}()
   %next = load atomic i64, ptr @next monotonic, align 8
@@ -207,26 +198,39 @@ no:
 }}
 """
 
-_API = (
-    "PyLong_FromLongLong",
-    "PyObject_Vectorcall",
-    "Py_DecRef",
-    "PyObject_RichCompareBool",
-    "PyGILState_Ensure",
-    "PyErr_CheckSignals",
-    "PyGILState_Release",
-)
+_TEXTS = {BIND: _BIND, CALL_PYTHON: _CALL_PYTHON, SAME_KEY: _SAME_KEY, POLL: _POLL, **runtime_ir.ROUTINES}
+_CALLED = {"tj_release": ("tj_forget",)}
+"""Which routines call which."""
+
+_PYTHON_API = {
+    "PyLong_FromLongLong": "ptr @PyLong_FromLongLong(i64)",
+    "PyObject_Vectorcall": "ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)",
+    "Py_DecRef": "void @Py_DecRef(ptr)",
+    "PyObject_RichCompareBool": "i32 @PyObject_RichCompareBool(ptr, ptr, i32)",
+    "PyGILState_Ensure": "i32 @PyGILState_Ensure()",
+    "PyErr_CheckSignals": "i32 @PyErr_CheckSignals()",
+    "PyGILState_Release": "void @PyGILState_Release(i32)",
+}
+
+_compiled: dict[str, int] = {}
+_keep_alive: list[cpu.CompiledCode] = []
 
 
-@functools.cache
-def _code() -> cpu.CompiledCode:
-    modules: list[tuple[str, cpu.Optimize]] = [
-        (_BIND + _CALL_PYTHON + _SAME_KEY + _POLL, "none"),
-        (runtime_ir.allocator(), "none"),
-    ]
-    return cpu.compile_modules(modules, symbols=tuple(SIGNATURES), imports={n: capi.function(n) for n in _API})
+def addresses(names: Iterable[str]) -> dict[str, int]:
+    """The addresses of routines; those that no one has needed before are compiled, together."""
+    names = list(names)
+    missing = dict.fromkeys(n for n in names if n not in _compiled)
+    if missing:
+        _compile([*missing, *(c for n in missing for c in _CALLED.get(n, ()) if c not in missing)])
+    return {n: _compiled[n] for n in names}
 
 
-def addresses() -> Mapping[str, int]:
-    """The addresses of all routines; compiles them the first time."""
-    return _code().address
+def _compile(names: list[str]) -> None:
+    texts = "\n".join(_TEXTS[n] for n in names)
+    api = [n for n in _PYTHON_API if f"@{n}(" in texts]
+    declarations = [f"declare {_PYTHON_API[n]}" for n in api] + [f"declare i64 @llvm.{_CLOCK}()", runtime_ir.LIBRARY]
+    code = cpu.compile_module(
+        "\n".join([*declarations, texts]), symbols=names, imports={n: capi.function(n) for n in api}, optimize="none"
+    )
+    _keep_alive.append(code)
+    _compiled.update(code.address)

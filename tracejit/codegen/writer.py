@@ -7,11 +7,13 @@ the current basic block.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from tracejit.codegen import vmath
 from tracejit.codegen.scalars import Operand, Scalar
 from tracejit.record import record
+
+if TYPE_CHECKING:
+    from tracejit.codegen.vmath import Key
 
 POLL = "tj_poll"
 """Import ``i32 tj_poll(ptr context)``: look for pending signals; not 0 when a Python exception is set."""
@@ -53,7 +55,7 @@ class ModuleText:
         self.definitions: dict[str, str] = {}
         self.metadata: list[str] = []
         self.needs: set[str] = set()
-        self.math: set[vmath.Key] = set()
+        self.math: set[Key] = set()
         self._unique_metadata: dict[str, str] = {}
 
     def pointer(self, scalar: Scalar) -> str:
@@ -95,11 +97,13 @@ class ModuleText:
         return self.node('!{!"branch_weights", i32 1048575, i32 1}')
 
     def parts(self) -> list[str]:
-        functions = vmath.collect(sorted(self.math))
-        for function in functions:
-            for line in function.declares:
-                self.declarations.setdefault(line[line.index("@") + 1 : line.index("(")], line)
-        self.definitions.update((f.symbol, f.text) for f in functions)
+        if self.math:
+            from tracejit.codegen import vmath
+
+            for function in vmath.collect(sorted(self.math)):
+                for line in function.declares:
+                    self.declarations.setdefault(line[line.index("@") + 1 : line.index("(")], line)
+                self.definitions[function.symbol] = function.text
         return [*self.declarations.values(), *self.definitions.values(), *self.metadata]
 
 

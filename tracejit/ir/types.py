@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -45,7 +45,6 @@ Dim: TypeAlias = "int | Value"
 """A dimension: an ``int``, or a rank-0 ``i64`` value of the same program (an *index value*)."""
 
 
-@record(frozen=True)
 class ArrayType:
     """The type of a value that holds numbers.
 
@@ -57,8 +56,21 @@ class ArrayType:
     keeps that (its *kind*) beside the value, and makes every promotion an explicit ``cast``.
     """
 
-    dtype: np.dtype
-    shape: tuple[Dim, ...] = ()
+    __slots__ = ("dtype", "shape")
+    __match_args__ = ("dtype", "shape")
+
+    def __init__(self, dtype: np.dtype, shape: tuple[Dim, ...] = ()) -> None:
+        self.dtype: Final = dtype
+        self.shape: Final = shape
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is ArrayType and self.dtype == other.dtype and self.shape == other.shape
+
+    def __hash__(self) -> int:
+        return hash((self.dtype, self.shape))
+
+    def __repr__(self) -> str:
+        return f"ArrayType({self.dtype!r}, {self.shape!r})"
 
     @property
     def rank(self) -> int:

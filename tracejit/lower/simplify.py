@@ -17,7 +17,6 @@ from tracejit.ir.types import BOOL, ArrayType
 from tracejit.lower import algebra, branches, views
 from tracejit.lower.rewriter import Rewriter, dimension_is, filled
 from tracejit.ops import structural
-from tracejit.ops.interpret import evaluate_op
 from tracejit.ops.primitive import Primitive
 
 _ROUNDS = 3
@@ -109,6 +108,8 @@ class Simplifier(Rewriter):
         if max(sizes) > _FOLDED_ELEMENTS:
             return None
         operands = [np.asarray(v.op.attrs["value"], v.dtype) for v in op.operands if v.op is not None]
+        from tracejit.ops.interpret import evaluate_op
+
         (result,) = evaluate_op(op, operands)
         if not t.shape:
             return self.const(result.item(), t.dtype)

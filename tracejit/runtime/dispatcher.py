@@ -21,11 +21,12 @@ import numpy as np
 
 from tracejit import config
 from tracejit.codegen.entry_arguments import flat_parameters, parameters_of
+from tracejit.collector import Paused
 from tracejit.errors import NeedsConcrete, TracejitError
 from tracejit.ir.core import Function, Value
 from tracejit.ir.interface import Argument, ArrayInput, Input, ScalarInput
 from tracejit.record import field, record, replace
-from tracejit.runtime import aliasing, explain, history
+from tracejit.runtime import aliasing, history
 from tracejit.runtime.options import Options
 from tracejit.runtime.requests import make_request
 from tracejit.runtime.signature import (
@@ -150,7 +151,7 @@ class Dispatcher:
                 result = self._probe.call(*bound.positional, **bound.keywords)
                 if result is not MISS:
                     return result
-            with compile_lock:
+            with compile_lock, Paused():
                 if self._generation != generation:
                     continue
                 call = self._version_for(bound)
@@ -177,7 +178,7 @@ class Dispatcher:
         """The version that a call would run, compiled if there is none yet; nothing is run."""
         bound = bind(self.function, self.signature, args, kwargs)
         bound = arrange(self.signature, aliasing.copy_in(bound.values).values)
-        with compile_lock:
+        with compile_lock, Paused():
             for version in reversed(self.versions):
                 if version.overlap is None and misfit(version.program, bound.values) is None:
                     return version
@@ -191,7 +192,7 @@ class Dispatcher:
         version = self.version_for(args, kwargs)
         bound = bind(self.function, self.signature, args, kwargs)
         bound = arrange(self.signature, aliasing.copy_in(bound.values).values)
-        with compile_lock:
+        with compile_lock, Paused():
             signature = self._classify(bound)
             groups = aliasing.Groups(signature.arrays) if version.shares else aliasing.NO_GROUPS
             program = trace(make_request(self.function, signature, version.pattern, version.hidden, groups))
@@ -248,6 +249,8 @@ class Dispatcher:
             if groups or not shared.violates(program.relations, program.inputs):
                 break
             groups = shared
+        from tracejit.runtime import explain
+
         reason = explain.reason(signature, family.versions, self.versions, bound.values)
         if groups.key:
             call = flat_parameters(self.names, len(groups.bases))

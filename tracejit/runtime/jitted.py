@@ -8,7 +8,6 @@ takes come back to :meth:`Jitted._call_slow`.
 from __future__ import annotations
 
 import functools
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar
 
@@ -146,12 +145,12 @@ def _strip(error: BaseException) -> None:
 
     What has nothing but our own frames, and is no error that we raise about a call, is a bug of ours: it stays visible.
     """
-    from tracejit.errors import TracejitError, is_internal, public, stripped
+    from tracejit.errors import TracejitError, frames, is_internal, public, stripped
 
     if isinstance(error, TracejitError):
         public(error)
     ours = (TracejitError, TypeError, ValueError, OverflowError, MemoryError, RuntimeError, KeyboardInterrupt)
-    if isinstance(error, ours) or not all(is_internal(frame) for frame, _ in traceback.walk_tb(error.__traceback__)):
+    if isinstance(error, ours) or not all(map(is_internal, frames(error))):
         stripped(error)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 import types
 from functools import lru_cache
 
@@ -14,13 +13,7 @@ _PACKAGES = ("site-packages", "dist-packages")
 _HEAP_TYPE = 1 << 9
 
 
-def _directories() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    found = {os.path.realpath(paths[k]) + os.sep for k in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return tuple(found)
-
-
-_DIRECTORIES = _directories()
+_STANDARD_LIBRARY = os.path.dirname(os.path.realpath(os.__file__)) + os.sep
 _OUR_DIRECTORY = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
 _USER_DIRECTORIES = (os.path.join(_OUR_DIRECTORY, "demos") + os.sep,)
 
@@ -34,7 +27,7 @@ def _is_library_file(filename: str) -> bool:
     path = os.path.realpath(filename)
     if path.startswith(_OUR_DIRECTORY):
         return not path.startswith(_USER_DIRECTORIES)
-    return path.startswith(_DIRECTORIES) or any(f"{os.sep}{name}{os.sep}" in path for name in _PACKAGES)
+    return path.startswith(_STANDARD_LIBRARY) or any(f"{os.sep}{name}{os.sep}" in path for name in _PACKAGES)
 
 
 def is_library_code(code: types.CodeType) -> bool:

@@ -7,7 +7,6 @@ made to their stand-ins, last of all.
 
 from __future__ import annotations
 
-import copy
 import enum
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -223,7 +222,7 @@ def taken_apart(x: Any) -> tuple[Any, Sequence[Any], tuple[Any, ...], Callable[[
     if kind is slice:
         return "make", (x.start, x.stop, x.step), (), lambda parts: slice(*parts)
     if kind is set or kind is bytearray:
-        return "make", (), (), lambda parts: copy.copy(x)
+        return "make", (), (), lambda parts: x.copy()
     if kind is OrderedDict:
         keys = list(x)
         return "make", list(x.values()), (), lambda parts: OrderedDict(zip(keys, parts))

@@ -8,7 +8,6 @@ that fits two paths.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import is_dataclass
 from types import FunctionType
 from typing import Any, TypeAlias
 
@@ -285,7 +284,7 @@ def structure_of(x: Any) -> tuple[type, tuple[Any, ...]] | None:
         return kind, tuple(x)
     if kind is list or kind is tuple or (isinstance(x, tuple) and hasattr(kind, "_fields")):
         return kind, tuple(range(len(x)))
-    if is_dataclass(kind) and hasattr(x, "__dict__"):
+    if hasattr(kind, "__dataclass_fields__") and hasattr(x, "__dict__"):
         return kind, tuple(vars(x))
     if kind is FunctionType and x.__defaults__ is not None and any(isinstance(d, Tracer) for d in x.__defaults__):
         return kind, (_Code(x),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,14 @@ import numpy as np
 from tracejit.errors import UnsupportedError
 from tracejit.trace.numpy_api import table
 
-_MODULES = (
-    "builtins choosing constructors creation joining mathlib methods printing products reductions shaping "
-    "ufunc_methods ufuncs"
-)
-_table: dict[Any, Callable[..., Any]] = {}
+_HOMES = {
+    "builtins": "builtins printing",
+    "math": "mathlib",
+    "numpy": "choosing constructors creation joining methods products reductions shaping ufunc_methods ufuncs",
+}
+"""Which modules here have the functions of which of theirs; loaded when a program uses one of these."""
+
+_loaded: set[str] = set()
 
 OUTSIDE = "call it outside of the compiled function, and pass in what it gives"
 """What to write instead of a call that is not compiled."""
@@ -23,14 +27,27 @@ OUTSIDE = "call it outside of the compiled function, and pass in what it gives"
 
 def lookup(function: Any) -> Callable[..., Any] | None:
     """What compiled programs call in place of ``function``; None when it has no entry (or cannot be a key)."""
-    if not _table:
-        for name in _MODULES.split():
+    package = _package(function)
+    if package not in _loaded:
+        if package not in _HOMES:
+            return None
+        for name in _HOMES[package].split():
             import_module(f"{__name__}.{name}")
-        _table.update(table.TABLE)
+        _loaded.add(package)
     try:
-        return _table.get(function)
+        return table.TABLE.get(function)
     except TypeError:
         return None
+
+
+def _package(function: Any) -> str:
+    if isinstance(function, FunctionType | type) or (
+        isinstance(function, BuiltinFunctionType) and not isinstance(function.__self__, np.ufunc)
+    ):
+        return str(function.__module__).partition(".")[0]
+    if isinstance(function, BuiltinFunctionType | np.ufunc) or type(function).__module__.startswith("numpy"):
+        return "numpy"  # also methods of ufuncs, and functions that arrays may override
+    return ""
 
 
 def call_function(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
