@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar, get_args, overload
 import numpy as np
 
 from tracejit.config import Shapes
+from tracejit.errors import stripped
 from tracejit.runtime.jitted import Jitted, JittedBase, compiled
 from tracejit.runtime.options import Options
 
@@ -84,10 +85,26 @@ def jit(
         >>> norm.__name__
         'norm'
     """
-    options = Options(_names(static_argnames), _numbers(static_argnums), _shapes(shapes))
-    if function is None:
-        return lambda f: _jit(f, options)
-    return _jit(function, options)
+    try:
+        options = Options(_names(static_argnames), _numbers(static_argnums), _shapes(shapes))
+        return _Decorator(options) if function is None else _jit(function, options)
+    except (TypeError, ValueError) as error:
+        stripped(error)
+        raise
+
+
+class _Decorator:
+    """``jit`` with options."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def __call__(self, function: Any) -> Any:
+        try:
+            return _jit(function, self._options)
+        except (TypeError, ValueError) as error:
+            stripped(error)
+            raise
 
 
 def unroll(items: Iterable[T]) -> Iterable[T]:
@@ -120,7 +137,21 @@ def _jit(function: Any, options: Options) -> Any:
     method = inspect.getattr_static(type(function), "__call__", None)
     if isinstance(method, types.FunctionType):
         return types.MethodType(_jit(method, options), function)
+    _check_parameters(function, options)
     return compiled(function, options)
+
+
+def _check_parameters(function: Any, options: Options) -> None:
+    """The parameters that options name exist."""
+    if options.static_argnames or options.static_argnums:
+        names = list(inspect.signature(function, follow_wrapped=False).parameters)
+        what = getattr(function, "__qualname__", repr(function))
+        for name in options.static_argnames:
+            if name not in names:
+                raise TypeError(f"static_argnames has {name!r}, which is not a parameter of {what}")
+        for n in options.static_argnums:
+            if not -len(names) <= n < len(names):
+                raise TypeError(f"static_argnums has {n}, but {what} has {len(names)} parameters")
 
 
 def _kind(value: Any) -> str:
@@ -132,7 +163,10 @@ def _kind(value: Any) -> str:
 
 
 def _names(given: str | Iterable[str]) -> tuple[str, ...]:
-    return tuple(n.strip() for n in given.split(",")) if isinstance(given, str) else tuple(given)
+    names = tuple(n.strip() for n in given.split(",") if n.strip()) if isinstance(given, str) else tuple(given)
+    if not all(isinstance(n, str) for n in names):
+        raise TypeError(f"static_argnames is {given!r}, expected names of parameters")
+    return names
 
 
 def _numbers(given: int | Iterable[int]) -> tuple[int, ...]:

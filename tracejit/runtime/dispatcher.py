@@ -119,16 +119,8 @@ class Dispatcher:
         self._head = 0
 
     def _static_parameters(self) -> frozenset[int]:
-        numbers = set()
-        for name in self.options.static_argnames:
-            if name not in self.names:
-                raise TypeError(f"static_argnames has {name!r}, which is not a parameter of {self.name}")
-            numbers.add(self.names.index(name))
-        for n in self.options.static_argnums:
-            if not -len(self.names) <= n < len(self.names):
-                raise TypeError(f"static_argnums has {n}, but {self.name} has {len(self.names)} parameters")
-            numbers.add(n % len(self.names))
-        return frozenset(numbers)
+        named = {self.names.index(name) for name in self.options.static_argnames}
+        return frozenset(named | {n % len(self.names) for n in self.options.static_argnums})
 
     # --- calling
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
