@@ -16,6 +16,8 @@ with Paused():
     from tracejit.api import unroll as unroll
     from tracejit.errors import TracejitError as TracejitError
     from tracejit.runtime import dispatcher as _dispatcher  # noqa: F401
+    from tracejit.trace import hooks as _hooks  # noqa: F401
+    from tracejit.trace.numpy_api import ufuncs as _ufuncs  # noqa: F401
 
 __version__ = "0.1.0"
 __all__ = ["TracejitError", "config", "errors", "jit", "unroll"]

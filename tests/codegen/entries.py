@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.codegen import support
 from tracejit.codegen.entry import emit_entry, link
 from tracejit.codegen.entry_arguments import parameters_of
 from tracejit.codegen.llvm import Target, emit_kernel
@@ -76,6 +77,7 @@ def entry(
         slow_offset=SLOW_OFFSET,
         **options,
     )
+    support.provide_bind()
     code = link(made, kernel, {})
     result: Any = NATIVE.type()
     result.keep = (code, made, then)

@@ -310,6 +310,29 @@ def test_a_failing_check_frees_what_is_alive() -> None:
     assert len(counted.alive) == 41  # the result, and what the program itself forgot
 
 
+def test_buffers_of_straight_line_programs_are_freed_by_what_fails_after_them() -> None:
+    def write(b: LoopBuilder, n: Value, fail_at: Value) -> Sequence[Value]:
+        buffers = []
+        for k, size in enumerate((b.const(4, I), n, b.const(4000, I))):
+            b.check(b.apply(ew.ne, fail_at, b.const(k, I)), RuntimeError, ("at {0}",), [fail_at])
+            buffers.append(b.alloc(F, size))
+            b.store(buffers[-1], b.const(0, I), b.cast(n, F))
+        b.check(b.apply(ew.ne, fail_at, b.const(3, I)), RuntimeError, ("at {0}",), [fail_at])
+        return [*buffers, b.alloc(F, b.const(4, I))]  # nothing fails after the last but its own lack of room
+
+    counted = Counted()
+    native = Native(build([I, I], write), rewrite=counted.rewrite, imports=counted.imports())
+    assert "@tj_alloc(ptr %v" not in native.kernel.text
+    for fail_at in range(4):
+        with pytest.raises(RuntimeError, match=f"at {fail_at}"):
+            native(5, fail_at)
+        assert not counted.alive
+    with pytest.raises(Status):
+        native(2**61, 9)
+    assert not counted.alive
+    assert set(native(5, 9)) == counted.alive and len(counted.alive) == 4
+
+
 def test_too_large_an_allocation_is_reported() -> None:
     def write(b: LoopBuilder, n: Value) -> Sequence[Value]:
         return [b.alloc(F, b.const(4, I)), b.alloc(F, n)]

@@ -42,6 +42,8 @@ class Kernel:
         env: The operand of every value emitted so far.
         lanes: Writes instructions on single elements.
         failures: Edges to the common failing exit: result code and label.
+        allocates: Whether there are buffers outside of the frame.
+        tracks: Whether it depends on the way through the program which of these are alive, so that a table says it.
     """
 
     def __init__(self, function: Function, module: ModuleText, text: FunctionText, target: Target) -> None:
@@ -58,10 +60,12 @@ class Kernel:
         self.sites: list[Op] = []
         self.effects: list[Op] = []
         self.allocates = False
+        self.tracks = False
         self.scalar_loops = False
         self._numbers: dict[Op, int] = {}
         self._cold: Lines = []
         self._live: str | None = None
+        self._owned: list[tuple[str, Lines, int]] = []
         self._fuel: str | None = None
         self._payload: str | None = None
         self._wrapping: dict[tuple[str, str, str], tuple[tuple[str, str], Block | None] | None] = {}
@@ -74,7 +78,11 @@ class Kernel:
                 self._numbers[op] = len(self.effects)
                 self.effects.append(op)
             elif name == "alloc":
-                self.allocates = self.allocates or op.attrs.get("stack") is None
+                if op.attrs.get("stack") is None:
+                    self.allocates = True
+                    self.tracks = self.tracks or op.block is not function.body
+            elif name == "free":
+                self.tracks = True
             elif name in _OVERFLOW:
                 self._wrapping[self._wrapping_key(_OVERFLOW[name], op)] = None
 
@@ -462,6 +470,24 @@ class Kernel:
             entry.append(f"  store ptr {live}.i, ptr {live}.p, align 8")
         return self._live
 
+    def own(self, pointer: str) -> None:
+        """The buffer at ``pointer``, allocated just now, is to be freed by failures from here on."""
+        place: Lines = []
+        self.function.lines.append(place)
+        self._owned.append((pointer, place, len(self.failures)))
+
+    def _free_owned(self) -> None:
+        f = self.function
+        for pointer, place, before in self._owned:
+            if len(self.failures) == before:
+                continue  # nothing fails any more
+            slot, held = f.alloca("ptr", 8), f.fresh()
+            f.allocas.append(f"  store ptr null, ptr {slot}, align 8")
+            place.append(f"  store ptr {pointer}, ptr {slot}, align 8")
+            self.module.declare("free", "void", "ptr", " nounwind")
+            f.line(f"{held} = load ptr, ptr {slot}, align 8")
+            f.line(f"call void @free(ptr {held})")
+
     # --- Python
     def python(self, op: Op) -> None:
         """A print or a callback: operands go into slots, results come back in them."""
@@ -498,6 +524,7 @@ class Kernel:
         if self._live is not None:
             release = runtime_ir.need(self.module, "tj_release")
             f.line(f"call void {release}(ptr {self._live})")
+        self._free_owned()
         f.line("ret i32 %code")
 
 

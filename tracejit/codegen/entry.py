@@ -159,7 +159,7 @@ def _write_raise(w: Writer, navigator: Navigator, status: str, context: str, mak
     w.do(f"br label %{ABORT}")
     w.label("site")
     # the exception comes back as an object, so that no frame of ours gets into its traceback
-    error = w.support(support.CALL_PYTHON, f"ptr {w.object(make_error)}", f"i32 {status}", f"ptr {context}")
+    error = w.op(w.python_call(make_error, status, context))
     w.require(w.op(f"icmp ne ptr {error}, null"), ABORT)
     kind = w.load("ptr", error, capi.OB_TYPE)
     w.incref(kind)
@@ -201,14 +201,10 @@ def _module(w: Writer, kernel: KernelText, run_effect: Any) -> str:
 
 def _effect(w: Writer, run_effect: Any) -> str:
     """What a kernel calls for ``print`` and ``callback``."""
-    result, parameters = support.SIGNATURES[support.CALL_PYTHON]
-    name = support.CALL_PYTHON
-    w.declare(name, f"declare {result} @{name}({parameters})")
-    w.routines.add(name)
     w.declare("Py_DecRef", "declare void @Py_DecRef(ptr)", capi.function("Py_DecRef"))
     return f"""
 define i32 @{PYTHON}(ptr %context, i32 %number, ptr %payload) {{
-  %result = call ptr @{name}(ptr {w.object(run_effect)}, i32 %number, ptr %payload)
+  %result = {w.python_call(run_effect, "%number", "%payload")}
   %failed = icmp eq ptr %result, null
   call void @Py_DecRef(ptr %result)
   %status = sext i1 %failed to i32

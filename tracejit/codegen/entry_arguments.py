@@ -60,7 +60,7 @@ class Binder:
 
     Slots: positional parameters, the items of ``*args``, keyword-only parameters, the items of ``**kwargs``. A call
     that passes exactly the positional ones uses the caller's own argument array; any other goes through
-    :data:`support.BIND`.
+    :data:`support.BIND` (until that is there, to Python, which provides it).
     """
 
     def __init__(self, writer: Writer, parameters: Parameters) -> None:
@@ -100,10 +100,17 @@ class Binder:
         least = self.direct if self.parameters.extra_positional else 0
         sizes = (f"i64 {n}" for n in (least, self.direct, self.first_keyword, self.total))
         tables = ("ptr @bind.names", "ptr @bind.defaults")
-        ok = w.support(support.BIND, "ptr %args", "i64 %nargs", "ptr %kwnames", f"ptr {room}", *tables, *sizes)
+        if self.total != self.direct:
+            support.provide_bind()  # all calls need it
+        bind = w.load("ptr", w.address(support.BIND_CELL, support.bind_cell()))
+        w.do(f"%bindable = icmp ne ptr {bind}, null")
+        w.do(f"br i1 %bindable, label %bound.shared, label %{MISMATCH}")
+        w.label("bound.shared")
+        arguments = ("ptr %args", "i64 %nargs", "ptr %kwnames", f"ptr {room}", *tables, *sizes)
+        ok = w.op(f"call i1 {bind}({', '.join(arguments)})")
         w.do(f"br i1 {ok}, label %bound.join, label %{MISMATCH}")
         w.label("bound.join")
-        self.bound = w.op(f"phi ptr [ %args, %start ], [ {room}, %bound.other ]", "bound")
+        self.bound = w.op(f"phi ptr [ %args, %start ], [ {room}, %bound.shared ]", "bound")
         w.globals.append(self._tables())
 
     def _tables(self) -> str:

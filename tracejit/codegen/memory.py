@@ -108,13 +108,28 @@ def alloc(k: Kernel, op: Op) -> None:
     if stack is not None:
         k.env[op.result] = f.alloca(f"[{max(int(stack), 1) * s.size} x i8]", 64)
         return
-    table = k.live_buffers()
-    routine = runtime_ir.need(k.module, "tj_alloc")
+    count = k.text(op.operands[0])
     p, ok = f.fresh(), f.fresh()
-    f.line(f"{p} = call noalias ptr {routine}(ptr {table}, i64 {k.text(op.operands[0])}, i64 {s.size})")
+    if k.tracks:
+        table, routine = k.live_buffers(), runtime_ir.need(k.module, "tj_alloc")
+        f.line(f"{p} = call noalias ptr {routine}(ptr {table}, i64 {count}, i64 {s.size})")
+    else:
+        f.line(f"{p} = call noalias ptr {_new(k, count, s.size)}")
     f.line(f"{ok} = icmp ne ptr {p}, null")
     k.fail_unless(ok, OUT_OF_MEMORY)
+    if not k.tracks:
+        k.own(p)
     k.env[op.result] = p
+
+
+def _new(k: Kernel, count: str, size: int) -> str:
+    """The call that gives a buffer which is in no table."""
+    if count.isdecimal():
+        room = max(-(-int(count) * size // 64) * 64, 64)
+        if room <= runtime_ir.SMALL:
+            k.module.declare("malloc", "noalias ptr", "i64", " nounwind")
+            return f"@malloc(i64 {room})"
+    return f"{runtime_ir.need(k.module, 'tj_new')}(i64 {count}, i64 {size})"
 
 
 def free(k: Kernel, op: Op) -> None:

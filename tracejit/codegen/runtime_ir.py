@@ -2,7 +2,8 @@
 
 Buffers that a kernel allocates are listed in a table in its frame, so that a failing check frees what is alive, and
 `free` of a buffer that is not in the table (an argument's) does nothing. The table is ``{ i64 count, i64 capacity, ptr
-items }`` followed by the first items; it moves to the heap when it overflows.
+items }`` followed by the first items; it moves to the heap when it overflows. A kernel that allocates in its straight
+line only and frees nothing needs no table.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ INLINE_ITEMS = 16
 HUGE_PAGES_FROM = 1 << 22
 """Buffers of at least so many bytes are put on huge pages where the system has them, as NumPy does."""
 
-SMALL = 512
+SMALL = 1024
 """Buffers of at most so many bytes come from plain ``malloc``, which keeps such blocks at hand: an aligned block costs
 ten times as much, and alignment gains nothing over so few elements."""
 
-_ALLOC = """\
-define noalias ptr @tj_alloc(ptr %table, i64 %count, i64 %size) noinline nounwind {{
+_NEW = """\
+define noalias ptr @tj_new(i64 %count, i64 %size) noinline nounwind {{
 entry:
   %possible = icmp ult i64 %count, 288230376151711744
   br i1 %possible, label %sized, label %failed
@@ -43,7 +44,7 @@ got:
   br i1 %none, label %failed, label %advise
 advise:
   %large = icmp uge i64 %bytes, {huge}
-  br i1 %large, label %pages, label %enter
+  br i1 %large, label %pages, label %done
 pages:
   %address = ptrtoint ptr %p to i64
   %above = add i64 %address, 4095
@@ -52,7 +53,19 @@ pages:
   %length = sub i64 %bytes, %skipped
   %at = getelementptr inbounds i8, ptr %p, i64 %skipped
   %advised = call i32 @madvise(ptr %at, i64 %length, i32 14)
-  br label %enter
+  br label %done
+done:
+  ret ptr %p
+failed:
+  ret ptr null
+}}"""
+
+_ALLOC = """\
+define noalias ptr @tj_alloc(ptr %table, i64 %count, i64 %size) noinline nounwind {
+entry:
+  %p = call ptr @tj_new(i64 %count, i64 %size)
+  %none = icmp eq ptr %p, null
+  br i1 %none, label %failed, label %enter
 enter:
   %n = load i64, ptr %table
   %capacity.at = getelementptr inbounds i8, ptr %table, i64 8
@@ -92,7 +105,7 @@ put:
   ret ptr %p
 failed:
   ret ptr null
-}}"""
+}"""
 
 _FREE = """\
 define void @tj_free(ptr %table, ptr %p) noinline nounwind {
@@ -162,12 +175,14 @@ all:
 
 
 ALLOCATOR = {
+    "tj_new": ("noalias ptr", "i64, i64"),
     "tj_alloc": ("noalias ptr", "ptr, i64, i64"),
     "tj_free": ("void", "ptr, ptr"),
     "tj_forget": ("void", "ptr"),
     "tj_release": ("void", "ptr"),
 }
-"""Result and parameter types: ``tj_alloc(table, count, size)`` gives null when there is no room; ``tj_free(table, p)``;
+"""Result and parameter types: ``tj_new(count, size)`` gives null when there is no room, and so does
+``tj_alloc(table, count, size)``, which enters the buffer into the table; ``tj_free(table, p)``;
 ``tj_forget(table)`` when the program is done (what the table still lists belongs to the caller); ``tj_release(table)``
 frees everything."""
 
@@ -179,7 +194,8 @@ def need(module: ModuleText, symbol: str) -> str:
 
 
 ROUTINES = {
-    "tj_alloc": _ALLOC.format(huge=HUGE_PAGES_FROM, small=SMALL),
+    "tj_new": _NEW.format(huge=HUGE_PAGES_FROM, small=SMALL),
+    "tj_alloc": _ALLOC,
     "tj_free": _FREE,
     "tj_forget": _FORGET,
     "tj_release": _RELEASE,

@@ -6,6 +6,7 @@ every module that does not carry it compiles faster.
 
 from __future__ import annotations
 
+import ctypes
 import platform
 from collections.abc import Iterable
 
@@ -18,8 +19,8 @@ identity of their (interned) names, then from defaults. Keywords whose slots are
 in the order of the slots. False wherever it is not certain: Python then binds the call, with Python's own error
 messages."""
 
-CALL_PYTHON = "tj_call_python"
-"""``ptr tj_call_python(callable, i32 number, address)``: the result of ``callable(number, address)``, or null."""
+BIND_CELL = "tj_bind.cell"
+"""``ptr``: the address of :data:`BIND`, or null as long as no call has needed it. Most programs have none that does."""
 
 SAME_KEY = "tj_same_key"
 """``i1 tj_same_key(a, b)``: whether two objects are of one type and equal."""
@@ -30,7 +31,6 @@ second."""
 
 SIGNATURES = {
     BIND: ("i1", "ptr, i64, ptr, ptr, ptr, ptr, i64, i64, i64, i64"),
-    CALL_PYTHON: ("ptr", "ptr, i32, ptr"),
     SAME_KEY: ("i1", "ptr, ptr"),
     POLL: ("i32", "ptr"),
     **runtime_ir.ALLOCATOR,
@@ -131,32 +131,6 @@ no:
 }}
 """
 
-_CALL_PYTHON = f"""
-define ptr @{CALL_PYTHON}(ptr %callable, i32 %number, ptr %address) {{
-start:
-  %arguments = alloca [2 x ptr]
-  %n = sext i32 %number to i64
-  %a = ptrtoint ptr %address to i64
-  %first = call ptr @PyLong_FromLongLong(i64 %n)
-  %second = call ptr @PyLong_FromLongLong(i64 %a)
-  store ptr %first, ptr %arguments
-  %next = getelementptr i8, ptr %arguments, i64 8
-  store ptr %second, ptr %next
-  %none1 = icmp eq ptr %first, null
-  %none2 = icmp eq ptr %second, null
-  %none = or i1 %none1, %none2
-  br i1 %none, label %done, label %call
-call:
-  %result = call ptr @PyObject_Vectorcall(ptr %callable, ptr %arguments, i64 2, ptr null)
-  br label %done
-done:
-  %value = phi ptr [ null, %start ], [ %result, %call ]
-  call void @Py_DecRef(ptr %first)
-  call void @Py_DecRef(ptr %second)
-  ret ptr %value
-}}
-"""
-
 _SAME_KEY = f"""
 define i1 @{SAME_KEY}(ptr %a, ptr %b) {{
   %ta.at = getelementptr i8, ptr %a, i64 {capi.OB_TYPE}
@@ -198,14 +172,11 @@ no:
 }}
 """
 
-_TEXTS = {BIND: _BIND, CALL_PYTHON: _CALL_PYTHON, SAME_KEY: _SAME_KEY, POLL: _POLL, **runtime_ir.ROUTINES}
-_CALLED = {"tj_release": ("tj_forget",)}
+_TEXTS = {BIND: _BIND, SAME_KEY: _SAME_KEY, POLL: _POLL, **runtime_ir.ROUTINES}
+_CALLED = {"tj_alloc": ("tj_new",), "tj_release": ("tj_forget",)}
 """Which routines call which."""
 
 _PYTHON_API = {
-    "PyLong_FromLongLong": "ptr @PyLong_FromLongLong(i64)",
-    "PyObject_Vectorcall": "ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)",
-    "Py_DecRef": "void @Py_DecRef(ptr)",
     "PyObject_RichCompareBool": "i32 @PyObject_RichCompareBool(ptr, ptr, i32)",
     "PyGILState_Ensure": "i32 @PyGILState_Ensure()",
     "PyErr_CheckSignals": "i32 @PyErr_CheckSignals()",
@@ -214,6 +185,20 @@ _PYTHON_API = {
 
 _compiled: dict[str, int] = {}
 _keep_alive: list[cpu.CompiledCode] = []
+
+
+_bind_cell = ctypes.c_void_p()
+
+
+def bind_cell() -> int:
+    """The address of :data:`BIND_CELL`."""
+    return ctypes.addressof(_bind_cell)
+
+
+def provide_bind() -> None:
+    """From now on entry points bind calls with keywords and defaults."""
+    if _bind_cell.value is None:
+        _bind_cell.value = addresses([BIND])[BIND]
 
 
 def addresses(names: Iterable[str]) -> dict[str, int]:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from tracejit import config
+from tracejit.codegen import support
 from tracejit.codegen.entry_arguments import flat_parameters, parameters_of
 from tracejit.collector import Paused
 from tracejit.errors import NeedsConcrete, TracejitError
@@ -128,6 +129,8 @@ class Dispatcher:
         if is_tracing() and (has_traced(args) or has_traced(kwargs.values())):
             # a library calls it (functools.reduce, say) on behalf of a function that is being traced
             return calls.call(self.function, args, dict(kwargs))
+        if kwargs or len(args) != len(self.names):
+            support.provide_bind()
         bound = bind(self.function, self.signature, args, kwargs)
         copies = aliasing.copy_in(bound.values)
         try:

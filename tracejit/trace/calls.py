@@ -50,7 +50,7 @@ _IMPURE = {
         "memmap", "set_printoptions", "seterr", "seterrcall", "setbufsize",
     },
 }  # fmt: skip
-_UNTRACED = re.compile(r"\b(ScalarTracer|ArrayTracer|ChoiceTracer|TracedString|Either|MaybeUnbound)\b")
+_UNTRACED = r"\b(ScalarTracer|ArrayTracer|ChoiceTracer|TracedString|Either|MaybeUnbound)\b"
 
 
 def call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -278,7 +278,7 @@ def _native(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     try:
         result = function(*args, **kwargs)
     except TypeError as error:
-        if _UNTRACED.search(str(error)):
+        if re.search(_UNTRACED, str(error)):
             raise UnsupportedError(
                 f"{name_of(function)} does not work with values that are known only at run time", hint=OUTSIDE
             ) from None

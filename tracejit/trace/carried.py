@@ -11,7 +11,8 @@ A name that is bound to another array in each turn (``x = x + 1``, ``a, b = b, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -38,14 +39,9 @@ class MergedChoice(ChoiceTracer):
         candidates: The boxes.
         merged: The contents, whichever it is.
         order: The memory order.
-
-    Attributes:
-        exchange: When several choices share out the same candidates among them, each to one: what they share, and
-        which of
-            them this is.
     """
 
-    __slots__ = ("_seen", "exchange")
+    __slots__ = ("_seen",)
 
     def __init__(self, selector: Value, candidates: Sequence[ArrayTracer], merged: Value, order: str) -> None:
         super().__init__(selector, candidates)
@@ -53,7 +49,6 @@ class MergedChoice(ChoiceTracer):
         self._order = order
         self._value = merged
         self._seen = [r._value for r in self.roots]
-        self.exchange: tuple[object, int] | None = None
 
     def set_value(self, value: Value) -> None:
         self._value = value
@@ -166,6 +161,9 @@ class Rebound(Template):
         after: AfterLoop | None = current().inputs.after_loop
         if after is not None:
             return after.box(self, identity, contents)
+        c = current().inputs
+        if self.slot in c.assumed:
+            c.shared_out[identity] = c.assumed[self.slot]
         box: ArrayTracer = ArrayTracer(contents, self.order)
         if self.mode == "choice":
             box = ChoiceTracer(identity, (*self.entries, box))
@@ -209,13 +207,29 @@ def rebounds(t: Template) -> Iterator[Rebound]:
             yield from rebounds(inner)
 
 
-class AfterLoop:
-    """Turns what :class:`Rebound` names carried into arrays after the loop."""
+class Distinct:
+    """Names that are never bound to the same array.
 
-    def __init__(self) -> None:
+    Attributes:
+        answers: Which entry each of them may be at the same time (the number of entries: an array made in the loop).
+    """
+
+    def __init__(self, names: int, entries: int, own: bool) -> None:
+        every = product(range(entries + own), repeat=names)
+        self.answers = [a for a in every if all(a.count(k) < 2 for k in range(entries))]
+
+
+class AfterLoop:
+    """Turns what :class:`Rebound` names carried into arrays after the loop.
+
+    Args:
+        distinct: By slot: the names that are never the same array, and which of them it is.
+    """
+
+    def __init__(self, distinct: Mapping[int, tuple[Distinct, int]]) -> None:
         self._collecting = False
         self._swapped: dict[tuple[int, ...], tuple[Rebound, list[tuple[Value, Value]]]] = {}
-        self._shared: dict[tuple[int, ...], tuple[object, int]] = {}
+        self._distinct = distinct
 
     def prepare(self, parts: Sequence[tuple[Template, list[Value]]]) -> None:
         """Settle the contents of arrays that the names exchanged, given all names and what they carried."""
@@ -242,13 +256,10 @@ class AfterLoop:
             return entry
         if known is not None or not t.entries:
             return ArrayTracer(contents, t.order)
+        if t.slot in self._distinct:
+            current().inputs.shared_out[identity] = self._distinct[t.slot]
         if t.mode in ("swap", "exchange"):
-            key = tuple(id(e) for e in t.entries)
-            group, number = self._shared.get(key, (object(), 0))
-            self._shared[key] = (group, number + 1)
-            exchanged = MergedChoice(identity, t.entries, contents, t.order)
-            exchanged.exchange = (group, number)
-            return exchanged
+            return MergedChoice(identity, t.entries, contents, t.order)
         own = ArrayTracer(contents, t.order)
         if t.mode == "choice":
             return ChoiceTracer(identity, (*t.entries, own))

@@ -119,6 +119,7 @@ class Control:
         self.sourceless: dict[Any, str] = {}
         self.heads: ById[Any] = ById()  # see tracejit.trace.carried
         self.after_loop: Any = None  # see tracejit.trace.carried
+        self.assumed: dict[int, tuple[Any, int]] = {}  # see tracejit.trace.turns
         self.shared_out: dict[Value, tuple[Any, int]] = {}  # see tracejit.trace.paths
         context.localize = self.localize
 

@@ -11,12 +11,23 @@ import operator
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from tracejit.errors import CaptureError
+from tracejit.errors import CaptureError, a
 from tracejit.ir.core import Value
+from tracejit.ir.loc import Loc
 from tracejit.ir.types import INT64
 from tracejit.ops import elementwise as E
+from tracejit.record import record
 from tracejit.trace.context import current
 from tracejit.trace.tracer import COMPUTED, Tracer
+
+
+@record(frozen=True)
+class Joined:
+    """Where names that differ by path come from: the branch, a name, and what it is after each arm."""
+
+    statement: Loc
+    name: str
+    arms: tuple[str, ...]
 
 
 class Either(Tracer):
@@ -55,10 +66,19 @@ class Either(Tracer):
         return " or ".join(dict.fromkeys(map(_describe, self.options)))
 
     def _refuse(self, what: str) -> NoReturn:
+        from tracejit.trace.places import related
+
+        name = "this"
+        places: tuple[tuple[Loc, str], ...] = ()
+        if isinstance(self.origin.source, Joined):
+            joined = self.origin.source
+            name = repr(joined.name)
+            places = related(joined.statement, joined.name, [f"here it is {text}" for text in joined.arms])
         raise CaptureError(
-            f"this is {self.describe()}, depending on the path taken at run time, and Python needs to know which it is "
-            f"to {what}",
-            hint="move the use into the branches, or make the branches agree",
+            f"{name} is {self.describe()}, depending on the path taken at run time, and Python needs to know which it "
+            f"is to {what}",
+            hint="the use inside the branches, or branches that agree",
+            related=places,
         )
 
     def _shown(self) -> str:
@@ -199,9 +219,9 @@ def _describe(x: Any) -> str:
     if x is None:
         return "None"
     if isinstance(x, ScalarTracer):
-        return f"a {type_name(x)}"
+        return a(type_name(x))
     if isinstance(x, ArrayTracer):
-        return f"a {x.dtype} array with {x.ndim} dimension{'s' if x.ndim != 1 else ''}"
+        return array_text(x.dtype, x.ndim)
     if isinstance(x, (str, bytes, bool, int, float)):
         return repr(x)
     if isinstance(x, Tracer):
@@ -212,7 +232,12 @@ def _describe(x: Any) -> str:
         return f"the class {x.__name__}"
     if callable(x):
         return f"the function {getattr(x, '__name__', type(x).__name__)}"
-    return f"a {type(x).__name__}"
+    return a(type(x).__name__)
+
+
+def array_text(dtype: Any, ndim: int) -> str:
+    """What an array is, for messages: ``an int64 array with 2 dimensions``."""
+    return f"{a(str(dtype))} array with {ndim} dimension{'s' if ndim != 1 else ''}"
 
 
 def describe(x: Any) -> str:

@@ -17,18 +17,8 @@ import numpy as np
 
 from tracejit.errors import NeedsConcrete
 from tracejit.ir.core import Value
-from tracejit.trace import (
-    calls,
-    comprehensions,
-    contexts,
-    conversions,
-    either,
-    iterables,
-    loops,
-    samples,
-    staging,
-    strings,
-)
+from tracejit.lazy import Lazy
+from tracejit.trace import calls, conversions, either, strings
 from tracejit.trace.boxes import ArrayTracer, box_of
 from tracejit.trace.context import current, is_tracing
 from tracejit.trace.control import UNBOUND, control
@@ -41,7 +31,15 @@ from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.tracer import Tracer
 
 if TYPE_CHECKING:
+    from tracejit.trace import comprehensions, contexts, iterables, loops, samples, staging
     from tracejit.trace.rewrite import Rewritten
+else:
+    comprehensions = Lazy("tracejit.trace.comprehensions")
+    contexts = Lazy("tracejit.trace.contexts")
+    iterables = Lazy("tracejit.trace.iterables")
+    loops = Lazy("tracejit.trace.loops")
+    samples = Lazy("tracejit.trace.samples")
+    staging = Lazy("tracejit.trace.staging")
 
 Thunk = Callable[[None], Any]
 

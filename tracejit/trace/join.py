@@ -13,6 +13,7 @@ from typing import Any
 
 from tracejit.errors import CaptureError
 from tracejit.ir.core import Block, Op, Value
+from tracejit.ir.loc import Loc
 from tracejit.ir.types import Type
 from tracejit.ops import control as ops
 from tracejit.ops import elementwise as E
@@ -23,6 +24,7 @@ from tracejit.trace.either import describe
 from tracejit.trace.exports import Exports
 from tracejit.trace.identity import ById
 from tracejit.trace.journal import restore, state_of
+from tracejit.trace.places import named
 from tracejit.trace.syntax import VALUE
 from tracejit.trace.templates import Internal, OneOf, Policy, Static, Template, Tree, merge, settle, template_of
 
@@ -194,7 +196,7 @@ class BranchJoin(Policy):
         first, second = states
         if isinstance(first, set):
             if first != second:
-                raise CaptureError("a set differs between the branches", hint="use a boolean array instead of a set")
+                raise self._differs(target, "other elements after one branch than", "a boolean array instead of a set")
             return Static(first)
         if isinstance(first, dict) and isinstance(second, dict) and set(first) == set(second):
             second = {key: second[key] for key in first}
@@ -202,14 +204,25 @@ class BranchJoin(Policy):
             states[1].update(second)
         merged = merge(template_of(first, self), template_of(second, self), self)
         if isinstance(merged, OneOf):
-            raise CaptureError(
-                f"{describe(target)} has other items after one branch than after the other "
-                f"({_items(first)} or {_items(second)})",
-                hint="give it the same items in both branches, or use an array",
+            raise self._differs(
+                target,
+                f"{_items(target, first, second)} after one branch and {_items(target, second, first)}",
+                "the same items in both branches, or an array",
             )
         if isinstance(merged, Tree):
             merged = Tree(merged.kind, merged.keys, merged.children)
         return settle(merged, self)
+
+    def _differs(self, target: Any, how: str, hint: str) -> CaptureError:
+        here = self.context.here()
+        place = self.c.journal.places.get(id(target), here)
+        branch = Loc(here.file, here.line, here.column, here.end_column, here.function)
+        return CaptureError(
+            f"{named(target)} has {how} after the other, and which branch runs is known only at run time",
+            hint=hint,
+            loc=place,
+            related=() if place is here else ((branch, "under this condition"),),
+        )
 
     # --- ops
     def _finish(self, block: Block, values: Sequence[Value]) -> None:
@@ -243,8 +256,13 @@ class BranchJoin(Policy):
         return op
 
 
-def _items(state: Any) -> str:
-    return f"keys {list(state)}" if isinstance(state, dict) else f"{len(state)} items"
+def _items(target: Any, state: Any, other: Any) -> str:
+    """What is in a container, as far as it is not in the other."""
+    if not isinstance(state, dict):
+        return f"{len(state)} item{'s' if len(state) != 1 else ''}"
+    more = [repr(key) for key in state if key not in other]
+    what = "key" if isinstance(target, dict) else "attribute"
+    return f"the {what}{'s' if len(more) > 1 else ''} {', '.join(more)}" if more else f"no other {what}"
 
 
 def _is_false(value: Value) -> bool:

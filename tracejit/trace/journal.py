@@ -12,7 +12,9 @@ from types import CellType, FunctionType
 from typing import Any, TypeAlias
 
 from tracejit.errors import CaptureError, a
+from tracejit.ir.loc import Loc
 from tracejit.record import record
+from tracejit.trace.context import current
 
 State: TypeAlias = "list[Any] | dict[Any, Any] | set[Any]"
 """What can be changed about an object: of a closure cell, a list of its contents."""
@@ -45,12 +47,14 @@ class Journal:
         foreign: Objects that belong to the caller, by id, with how to name them: changing them is refused.
         born: Objects made while tracing, by id, with the moment.
         merged: Objects made by joining two, by id: whether they are the one or the other is known at run time only.
+        places: Where an object was last about to be changed, by id.
     """
 
     def __init__(self) -> None:
         self.foreign: dict[int, tuple[Any, str]] = {}
         self.born: dict[int, tuple[Any, int]] = {}
         self.merged: dict[int, Any] = {}
+        self.places: dict[int, Loc] = {}
         self._log: list[tuple[Any, State]] = []
         self._noted: list[set[int]] = []
         self._opened: list[int] = []
@@ -68,7 +72,10 @@ class Journal:
                 f"this {type(target).__name__} is one of two, depending on the path taken: it cannot be changed",
                 hint="make a copy of it first, or change it inside the branches",
             )
-        if self._noted and id(target) not in self._noted[-1]:
+        if not self._noted:
+            return
+        self.places[id(target)] = current().here()
+        if id(target) not in self._noted[-1]:
             self._noted[-1].add(id(target))
             self._log.append((target, state_of(target)))
 

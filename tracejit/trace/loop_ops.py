@@ -332,7 +332,7 @@ class LoopMaker:
             if one.result is not root._value:
                 self.context.writes.append((root, root._value))
                 root.set_value(one.result)
-        self.c.after_loop = after = AfterLoop()
+        self.c.after_loop = after = AfterLoop(self.turn.distinct)
         try:
             after.prepare([(p.template, [_known(one) for one in p.values]) for p in self.names.values()])
             for export, values in self.export_parts:

@@ -9,11 +9,12 @@ it goes on for long.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tracejit.errors import CaptureError, NeedsConcrete, traceback_loc
 from tracejit.ir.core import Block, Value
+from tracejit.ir.loc import Loc
 from tracejit.ir.types import BOOL, INDEX, PREDICATE, Dim
 from tracejit.ops import elementwise as E
 from tracejit.trace import dims
@@ -23,6 +24,7 @@ from tracejit.trace.control import UNBOUND, Arm, Control, NotRollable, control
 from tracejit.trace.iterables import Staged, StagedRange, Unrolled, staged
 from tracejit.trace.join import BranchJoin
 from tracejit.trace.loop_ops import Carried, LoopMaker, flagged_condition
+from tracejit.trace.places import related
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.staging import Env, truth
 from tracejit.trace.templates import Template
@@ -105,8 +107,10 @@ class Loop:
             if name != self.site.flag:
                 templates[name] = head_template(entry.get(name, UNBOUND), c)
         objects: dict[int, tuple[Any, Template]] = {}
+        assumed: dict[int, Any] = {}
+        doubted: set[int] = set()
         for _ in range(_ATTEMPTS):
-            turn = self._turn = Turn(c, self.site, entry, templates, objects)
+            turn = self._turn = Turn(c, self.site, entry, templates, objects, assumed)
             self._env = {}
             self.fresh = True
             yield from make(turn)
@@ -132,11 +136,11 @@ class Loop:
             if new is None:
                 return
             turn.abandon()
+            unsettled = [name for name, t in new[0].items() if t != templates[name]]
             templates, objects = new
-        raise CaptureError(
-            "the types of the values that this loop changes do not settle",
-            hint="convert them before the loop to the type they have after a turn",
-        )
+            doubted |= assumed.keys() - turn.distinct.keys()
+            assumed = {slot: names for slot, names in turn.distinct.items() if slot not in doubted}
+        raise _unsettled(unsettled, c.context.here())
 
     def _recorded(self, env: Env) -> None:
         """The loop op is made: ``env`` has the names after it."""
@@ -232,7 +236,7 @@ class For(Loop):
         if n > c.options.max_unroll and not isinstance(self._items, Unrolled):
             raise CaptureError(
                 f"this loop of {n} turns would have to be unrolled, and the limit is {c.options.max_unroll}",
-                hint="index arrays, not Python lists, with the loop variable; or tracejit.unroll(...)",
+                hint="arrays, not Python lists, where the loop variable is an index",
             )
         yield from self._run(c, (items.item(k) for k in range(n)), n)
 
@@ -538,11 +542,23 @@ def depends_on(x: Any, blocks: list[Block]) -> bool:
     return False
 
 
+def _unsettled(names: Sequence[str], here: Loc) -> CaptureError:
+    places = [place for name in names for place in related(here, name, ("here",))]
+    what = " and ".join(map(repr, names)) or "what this loop changes"
+    return CaptureError(
+        f"{what} {'has' if len(names) < 2 else 'have'} another type or structure after every turn of this loop, whose "
+        "number of turns is known only at run time",
+        hint="something that stays alike from turn to turn, such as an array of fixed size",
+        loc=here,
+        related=places,
+    )
+
+
 def _too_long(c: Control, error: Exception, n: int) -> CaptureError:
     loc = traceback_loc(error.__traceback__, lambda frame: c.context.is_user_code(frame.f_code))
     reason = error.message if isinstance(error, CaptureError) else str(error)
     return CaptureError(
-        f"a loop of {n} turns or more would have to be unrolled, and the limit is {c.options.max_unroll}: {reason}",
-        hint="use an array where the loop indexes a Python list or dict",
+        f"{reason}; so a loop of {n} turns or more would have to be unrolled, and the limit is {c.options.max_unroll}",
+        hint="an array where the loop indexes a Python list or dict; or raise the setting TRACEJIT_MAX_UNROLL",
         loc=loc,
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import permutations
 
 from tracejit.ir.core import Op, Value
-from tracejit.ops import control, structural
 from tracejit.ops import elementwise as E
+from tracejit.ops import structural
+from tracejit.ops.control import if_
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
-from tracejit.trace.carried import MergedChoice
+from tracejit.trace.control import control
 
 _LIMIT = 256
 
@@ -44,13 +44,6 @@ def _expand(names: list[ArrayTracer], opaque: Sequence[ArrayTracer], known: Know
     for k, box in enumerate(names):
         if not isinstance(box, ChoiceTracer) or any(box is o for o in opaque):
             continue
-        if isinstance(box, MergedChoice) and box.exchange is not None:
-            group, number = box.exchange
-            orders = list(permutations(range(len(box.candidates))))
-            for answer in (known[group],) if group in known else range(len(orders)):
-                chosen = box.candidates[orders[answer][number]]
-                yield from _expand([*names[:k], chosen, *names[k + 1 :]], opaque, {**known, group: answer})
-            return
         value = _evaluate(box.selector, known)
         if isinstance(value, int):
             yield from _expand([*names[:k], box.candidates[value], *names[k + 1 :]], opaque, known)
@@ -68,12 +61,16 @@ def _evaluate(value: Value, known: Known) -> int | tuple[object, Sequence[int] |
     """A selector or condition as a number, or what must be decided first and its possible answers (None: any index)."""
     if value in known:
         return known[value]
+    group, number = control().shared_out.get(value, (None, 0))
+    if group is not None:
+        answer = known.get(group)
+        return (group, range(len(group.answers))) if answer is None else group.answers[answer][number]
     op = value.op
     if op is None:
         return value, None
     if op.primitive is structural.const:
         return int(op.attrs["value"])
-    if op.primitive is control.if_:
+    if op.primitive is if_:
         region = known.get(op)
         if region is None:
             return op, (0, 1)

@@ -15,10 +15,10 @@ from tracejit.trace import conversions
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import is_tracing
 from tracejit.trace.control import UNBOUND, Arm, Control, Unreachable, control
-from tracejit.trace.either import Either
+from tracejit.trace.either import Either, Joined, describe
 from tracejit.trace.join import BranchJoin
 from tracejit.trace.scalars import ScalarTracer, python_scalar
-from tracejit.trace.tracer import Tracer
+from tracejit.trace.tracer import COMPUTED, Origin, Tracer
 
 if TYPE_CHECKING:
     from tracejit.trace.rewrite import Site
@@ -229,6 +229,10 @@ class Branch:
         names = self.site.joined
         values = [[state.get(name, UNBOUND) for name in names] for state in states]
         joined = BranchJoin(c, condition, arms).run(names, *values)
+        for name, x, *arm_values in zip(names, joined, *values):
+            if isinstance(x, Either) and x.origin is COMPUTED and "@" not in name:
+                place = Joined(c.context.here(), name, tuple(map(describe, arm_values)))
+                x.origin = Origin("computed", place, repr(name))
         return dict(zip(names, joined))
 
 

@@ -6,7 +6,6 @@ Such text can be printed, raised, returned and put into other text; it is made w
 from __future__ import annotations
 
 import re
-import string
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
@@ -173,27 +172,26 @@ def fstring(*pieces: Any) -> Any:
     return joined([p if isinstance(p, str) else text(p[0], _CONVERSIONS[p[1]], p[2]) for p in pieces])
 
 
-class _Formatter(string.Formatter):
-    """``str.format``, up to what is made of each field."""
-
-    def vformat(self, format_string: str, args: Any, kwargs: Any) -> Any:
-        return joined(list(self._parts(format_string, args, kwargs)))
-
-    def _parts(self, format_string: str, args: Any, kwargs: Any) -> Iterator[Any]:
-        count = 0
-        for literal, name, spec, conversion in self.parse(format_string):
-            yield literal
-            if name is None:
-                continue
-            if name[:1] in ("", ".", "["):
-                name, count = f"{count}{name}", count + 1
-            value, _ = self.get_field(name, args, kwargs)
-            yield text(value, f"!{conversion}" if conversion else "", self.vformat(spec or "", args, kwargs))
+def _format(template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """``template.format(*args, **kwargs)``."""
+    return joined(list(_pieces(template, args, kwargs)))
 
 
-_PERCENT = re.compile(
-    r"%(?:\((?P<key>[^)]*)\))?(?P<shape>[#0\- +]*(?:\d+|\*)?(?:\.(?:\d+|\*))?)[hlL]?(?P<kind>.)", re.DOTALL
-)
+def _pieces(template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Any]:
+    from string import Formatter  # takes long to load, and few programs need it
+
+    formatter, count = Formatter(), 0
+    for literal, name, spec, conversion in formatter.parse(template):
+        yield literal
+        if name is None:
+            continue
+        if name[:1] in ("", ".", "["):
+            name, count = f"{count}{name}", count + 1
+        value, _ = formatter.get_field(name, args, kwargs)
+        yield text(value, f"!{conversion}" if conversion else "", _format(spec or "", args, kwargs))
+
+
+_PERCENT = r"%(?:\((?P<key>[^)]*)\))?(?P<shape>[#0\- +]*(?:\d+|\*)?(?:\.(?:\d+|\*))?)[hlL]?(?P<kind>.)"
 
 
 def percent(template: str, given: Any) -> Any:
@@ -210,7 +208,7 @@ def percent(template: str, given: Any) -> Any:
             raise TypeError("not enough arguments for format string")
         return values[used - 1]
 
-    for found in _PERCENT.finditer(template):
+    for found in re.finditer(_PERCENT, template, re.DOTALL):
         parts.append(template[end : found.start()])
         end = found.end()
         shape, kind = found["shape"], found["kind"]
@@ -233,7 +231,7 @@ def percent(template: str, given: Any) -> Any:
 def method(name: str, owner: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """A method of a str that meets traced values."""
     if name == "format":
-        return _Formatter().vformat(owner, args, kwargs)
+        return _format(owner, args, kwargs)
     if name == "join" and len(args) == 1 and isinstance(args[0], list | tuple):
         parts: list[Any] = []
         for k, part in enumerate(args[0]):

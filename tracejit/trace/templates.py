@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tracejit.errors import CaptureError
 from tracejit.ir.core import Value
 from tracejit.ir.types import BOOL, INDEX, INT64, PREDICATE, ArrayType, Dim, Type
 from tracejit.ops import elementwise as E
@@ -524,8 +523,3 @@ def fits(t: Template, x: Any) -> bool:
         case Array(dtype, shape):
             return isinstance(x, boxes.ArrayTracer) and x.dtype == dtype and x.ndim == len(shape)
     return getattr(t, "is_array", False) and isinstance(x, boxes.ArrayTracer) and t.fits(x)  # type: ignore[attr-defined]
-
-
-def disagree(what: str, a: str, b: str, hint: str | None = None) -> CaptureError:
-    """The error for paths that cannot be joined."""
-    return CaptureError(f"{what} is {a} on one path and {b} on another", hint=hint)

@@ -6,23 +6,25 @@ templates would have fitted (:meth:`Turn.widened`), if these did not. :mod:`trac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tracejit.errors import CaptureError
 from tracejit.ir.core import Block, Value
+from tracejit.ir.loc import Loc
 from tracejit.ir.types import INDEX, Dim
 from tracejit.record import record, replace
 from tracejit.trace import dims
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
-from tracejit.trace.carried import Mode, Rebound, heads, rebounds
+from tracejit.trace.carried import Distinct, Mode, Rebound, heads, rebounds
 from tracejit.trace.context import current
 from tracejit.trace.control import UNBOUND, Arm, Control, NotRollable, Scope, Unbound
-from tracejit.trace.either import Either, MaybeUnbound, describe
+from tracejit.trace.either import Either, MaybeUnbound, array_text, describe
 from tracejit.trace.exports import Exports, View, available, numbers_of, whole_view
 from tracejit.trace.identity import ById
-from tracejit.trace.journal import restore
+from tracejit.trace.journal import Change, restore
 from tracejit.trace.paths import combinations
+from tracejit.trace.places import named, related
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.templates import (
     Internal,
@@ -75,10 +77,13 @@ class LoopPolicy(Policy):
         else:
             return None
         if x.dtype != dtype or x.ndim != len(shape):
+            now, then = describe(x), array_text(dtype, len(shape))
+            here = self.exports.context.here()
             raise CaptureError(
-                f"{self.what!r} is {describe(x)} after a turn of the loop, and was a {dtype} array with {len(shape)} "
-                f"dimension{'s' if len(shape) != 1 else ''} before it",
-                hint="use another name, or convert it",
+                f"{self.what!r} is {then} before this loop, and {now} after a turn of it",
+                hint="another name in the loop, or a conversion before it",
+                loc=here,
+                related=related(here, self.what, (f"here it becomes {now}",), f"here it is {then}"),
             )
         if isinstance(a, Static):
             if self.after_only:
@@ -96,8 +101,10 @@ class LoopPolicy(Policy):
             entries += [e for e in more if all(e is not k for k in entries)]
             if head is None and part.lenses and not self.exports.is_inside(part) and self._has_inner_numbers(part):
                 raise CaptureError(
-                    f"{self.what!r} is bound to a view of another array in each turn of the loop",
-                    hint="copy it: x = y[i].copy()",
+                    f"{self.what!r} is bound to a view of another array in each turn of this loop",
+                    hint=f"a copy: {self.what} = x[i].copy()",
+                    loc=self.exports.context.here(),
+                    related=related(self.exports.context.here(), self.what, ("here",)),
                 )
         merged = tuple(
             d if d is not None and dims.equal(d, own) and available(self.exports.context, d) else None
@@ -141,11 +148,13 @@ class Turn:
         entry: The names before the loop.
         templates: What each carried name is at the start of a turn.
         objects: Python objects whose contents the loop carries, with their templates.
+        assumed: By slot: the names that are taken to be bound to different arrays at the start of a turn.
 
     Attributes:
         arms: Its blocks: the condition, if there is one, and the body.
         start: The carried names at the start of the last block.
         outer_blocks: The blocks of outer counters, when one body has several.
+        distinct: By slot: the names that are never bound to the same array, and which of them it is.
     """
 
     def __init__(
@@ -155,6 +164,7 @@ class Turn:
         entry: Env,
         templates: dict[str, Template],
         objects: dict[int, tuple[Any, Template]],
+        assumed: Mapping[int, tuple[Distinct, int]] | None = None,
     ) -> None:
         self.c = c
         self.site = site
@@ -165,6 +175,8 @@ class Turn:
         self.arms: list[Arm] = []
         self.starts: list[list[Value]] = []
         self.outer_blocks: list[Block] = []
+        self.distinct: dict[int, tuple[Distinct, int]] = {}
+        self.assumed = dict(assumed or {})
         self.start: Env = {}
 
     # --- recording
@@ -188,10 +200,12 @@ class Turn:
             t.allocate(new)
         self.starts.append(params)
         values = iter(params)
+        self.c.assumed = self.assumed
         self.start = {name: t.unpack(values) for name, t in self.templates.items()}
         for target, t in self.objects.values():
             self.c.journal.note(target)
             restore(target, t.unpack(values))
+        self.c.assumed = {}
         return extra
 
     def close(self) -> None:
@@ -223,11 +237,12 @@ class Turn:
                 start = self.start[name]
                 out = start if body.raised else env.get(name, UNBOUND)
                 new[name] = self._fitting(t, out, start, policy)
-                _collect(new[name], out, start, slots)
+                _collect(new[name], out, start, self.entry.get(name, UNBOUND), slots)
             decided = self._decide(slots)
             new = {name: with_rebounds(t, decided) for name, t in new.items()}
             objects = self._widened_objects(policy)
         same = all(new[name] == t for name, t in self.templates.items())
+        same = same and self.assumed.keys() <= self.distinct.keys()
         return None if same and objects is None else (new, objects if objects is not None else self.objects)
 
     def _fitting(self, t: Template, out: Any, start: Any, policy: LoopPolicy) -> Template:
@@ -246,6 +261,7 @@ class Turn:
             mine = [g for g in groups if any(_share(slot.template.entries, slots[j].template.entries) for j in g)]
             groups = [g for g in groups if g not in mine] + [[*(j for g in mine for j in g), k]]
         decided: dict[int, Rebound] = {}
+        self.distinct.clear()
         for group in groups:
             every: list[ArrayTracer] = []
             for k in group:
@@ -253,8 +269,24 @@ class Turn:
             mode = self._mode([slots[k] for k in group], every)
             for k in group:
                 decided[k] = replace(slots[k].template, entries=tuple(every), mode=mode)
+            if len(every) <= 4 and len(group) <= 3 and self._stay_distinct([slots[k] for k in group]):
+                names = Distinct(len(group), len(every), mode not in ("swap", "exchange"))
+                self.distinct.update((k, (names, number)) for number, k in enumerate(group))
         self._check_shared(slots)
         return decided
+
+    def _stay_distinct(self, group: list[_Slot]) -> bool:
+        """Whether the names are bound to different arrays before the loop, and so after each turn."""
+        starts = [slot.start for slot in group]
+        for boxes, opaque in ((([slot.entry for slot in group]), []), ([slot.out for slot in group], starts)):
+            if not all(isinstance(box, ArrayTracer) for box in boxes):
+                return False
+            for together in combinations(boxes, opaque) or [()]:
+                if len({(id(b.root), b.lenses) for b in together}) < len(group):
+                    return False
+                if opaque and not all(self._is_new(b.root) or any(b is s for s in starts) for b in together):
+                    return False  # an array that one of the names may have been bound to before
+        return True
 
     def _mode(self, group: list[_Slot], entries: list[ArrayTracer]) -> Mode:
         written = self.body.arrays
@@ -308,6 +340,19 @@ class Turn:
                 return True
         return False
 
+    def _grows(self, change: Change) -> NotRollable:
+        here = self.c.context.here()
+        place = self.c.journal.places.get(id(change.target), here)
+        sized = isinstance(change.before, (list, set))
+        keys = "keys" if isinstance(change.target, dict) else "attributes"
+        what = f"{named(change.target)} gets {'another length' if sized else f'other {keys}'}"
+        return NotRollable(
+            f"{what} in a loop whose number of turns is known only at run time",
+            hint="an array that is filled by index: x = np.empty(n)" if sized else f"all {keys} before the loop",
+            loc=place,
+            related=((Loc(here.file, here.line, here.column, here.end_column, here.function), "in this loop"),),
+        )
+
     def _widened_objects(self, policy: LoopPolicy) -> dict[int, tuple[Any, Template]] | None:
         found: dict[int, tuple[Any, Template]] = dict(self.objects)
         changed = False
@@ -318,10 +363,7 @@ class Turn:
                 old = template_of(change.before, policy) if known is None else known[1]
                 merged = settle(merge(old, template_of(change.after, policy), policy), policy)
                 if isinstance(change.before, set) or not isinstance(merged, (Tree, Static)):
-                    raise NotRollable(
-                        f"{describe(change.target)} changes its size or keys in a loop that is compiled as a loop",
-                        hint="use an array of fixed size: np.empty(n)",
-                    )
+                    raise self._grows(change)
                 if isinstance(merged, Tree):
                     merged = Tree(merged.kind, merged.keys, merged.children)
                 if known is None or merged != old:
@@ -332,34 +374,36 @@ class Turn:
 
 @record
 class _Slot:
-    """An array that the loop binds anew: its template, and the boxes before and after a turn."""
+    """An array that the loop binds anew: its template, and the boxes before and after a turn, and before the loop."""
 
     template: Rebound
     start: Any
     out: Any
+    entry: Any
 
 
-def _collect(t: Template, out: Any, start: Any, slots: dict[int, _Slot]) -> None:
+def _collect(t: Template, out: Any, start: Any, entry: Any, slots: dict[int, _Slot]) -> None:
     """Find the arrays bound anew in ``t``."""
     match t:
         case Rebound():
-            slots[t.slot] = _Slot(t, start, out)
+            slots[t.slot] = _Slot(t, start, out, entry)
         case Tree(_, _, children):
             same = [
-                parts_of(x) if structure_of(x) == (t.kind, t.keys) else [None] * len(children) for x in (out, start)
+                parts_of(x) if structure_of(x) == (t.kind, t.keys) else [None] * len(children)
+                for x in (out, start, entry)
             ]
-            for child, o, s in zip(children, *same):
-                _collect(child, o, s, slots)
+            for child, o, s, e in zip(children, *same):
+                _collect(child, o, s, e, slots)
         case Maybe(_, inner) | Internal(inner):
-            o, s = (x.value if isinstance(x, MaybeUnbound) else x for x in (out, start))
-            _collect(inner, o, s, slots)
+            o, s, e = (x.value if isinstance(x, MaybeUnbound) else x for x in (out, start, entry))
+            _collect(inner, o, s, e, slots)
         case OneOf(options):
             for option in options:
                 given = [
                     next((o for o in (x.options if isinstance(x, Either) else (x,)) if fits(option, o)), None)
-                    for x in (out, start)
+                    for x in (out, start, entry)
                 ]
-                _collect(option, given[0], given[1], slots)
+                _collect(option, given[0], given[1], given[2], slots)
 
 
 def with_rebounds(t: Template, decided: dict[int, Rebound]) -> Template:
