@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks run | startup | recompiles | list`."""
+"""The command line: `python -m benchmarks run | startup | recompiles | npbench | list`."""
 
 import sys
 from datetime import date
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import machine, report
+from benchmarks import machine, npbench, report
 from benchmarks import recompiles as recompiles_module
 from benchmarks import startup as startup_module
 from benchmarks.frameworks import FRAMEWORKS, installed
@@ -97,6 +97,31 @@ def startup(repeats: int, name: str, out: Path | None) -> None:
     click.echo(startup_module.table(figures))
     write(startup_module.markdown(figures, facts, repeats), out, name)
     sys.exit(not all(figure.held for figure in figures))
+
+
+@main.command("npbench")
+@click.argument("checkout", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--kernels", help="Comma-separated; by default the 32 of the project's goal.")
+@click.option("--preset", default="S", show_default=True, help="The suite's size of the arguments.")
+@click.option("--peers", default="", help="Comma-separated among numba and jax: the suite's own sources for them.")
+@click.option("--out", type=click.Path(path_type=Path), help="The result's file; otherwise it is only printed.")
+def run_npbench(checkout: Path, kernels: str | None, preset: str, peers: str, out: Path | None) -> None:
+    """Check and time the kernels of an NPBench CHECKOUT; fails when one does not agree with NumPy."""
+    others = [p for p in peers.split(",") if p]
+    for unknown in set(others) - npbench.FILES.keys():
+        raise click.BadParameter(f"{unknown!r} is none of {', '.join(npbench.FILES)}", param_hint="--peers")
+    facts = machine.facts(machine.pin_to_one_core(), PACKAGES)
+    suite = npbench.Suite(checkout)
+    outcomes = []
+    for kernel in kernels.split(",") if kernels else npbench.KERNELS:
+        outcomes.append(npbench.run(suite, kernel, preset, others))
+        click.echo("  ".join([*npbench.line(outcomes[-1], others), outcomes[-1].failure.split("\n")[0]]))
+    text = npbench.report(outcomes, preset, others)
+    click.echo(text)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text("\n".join(["# NPBench", "", *(f"- {fact}" for fact in facts), "", text]))
+    sys.exit(any(o.failure for o in outcomes))
 
 
 @main.command()

@@ -79,11 +79,14 @@ class Jax(Framework):
         self.jnp = importlib.import_module("jax.numpy")
 
     def compile(self, function: Function) -> Function:
-        compiled = self.jax.jit(with_globals(function, np=self.jnp))
+        return self.finishing(self.jax.jit(with_globals(function, np=self.jnp)))
+
+    def finishing(self, function: Function) -> Function:
+        """The function, waiting for its results."""
         block = self.jax.block_until_ready
 
         def finished(*arguments: Any) -> Any:
-            return block(compiled(*arguments))
+            return block(function(*arguments))
 
         return finished
 
