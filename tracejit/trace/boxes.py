@@ -7,6 +7,7 @@ NumPy, and the IR stays free of aliases.
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
@@ -54,10 +55,11 @@ class ArrayTracer(Tracer):
         input_index: Which input of the program it is (set by the control side), or None.
         serial: Boxes that were made later have a higher one.
         scope: Of a root: the innermost loop being recorded in which its contents have been looked at.
+        viewed: Of a root: whether views of it have been made.
     """
 
     __slots__ = ("_cache", "_doubts", "_dtype", "_order", "_value", "input_index", "lenses", "root", "scope", "serial",
-                 "shape_dims", "writeable")  # fmt: skip
+                 "shape_dims", "viewed", "writeable")  # fmt: skip
     __array_priority__ = 1000.0
 
     def __init__(self, value: Value, order: Order = "C", origin: Origin = COMPUTED) -> None:
@@ -77,6 +79,7 @@ class ArrayTracer(Tracer):
         self.root: ArrayTracer = self
         self.lenses: Lenses = ()
         self.writeable = True
+        self.viewed = False
         self.input_index: int | None = None
 
     def part(self, lens: Lens, dtype: DType | None = None, writeable: bool = True) -> ArrayTracer:
@@ -84,6 +87,7 @@ class ArrayTracer(Tracer):
         view: ArrayTracer = ArrayTracer.__new__(ArrayTracer)
         view._set_up(self.dtype if dtype is None else dtype, lens.dims, "", COMPUTED)
         view.root = self.root
+        view.root.viewed = True
         view.lenses = extended(self.lenses, lens)
         view.writeable = writeable and self.writeable
         return view
@@ -204,13 +208,16 @@ class ArrayTracer(Tracer):
         other.root._doubts.append(weakref.ref(self.root))
 
     def _settle_doubts(self) -> None:
-        for ref in self._doubts:
-            if ref() is not None:
-                raise CaptureError(
-                    "this array is written to, and another one made from it by reshape or ravel is a view or a copy "
-                    "depending on its memory layout, which is not known while compiling",
-                    hint="make the copy explicit: x.copy().reshape(...)",
-                )
+        if not any(ref() is not None for ref in self._doubts):
+            return
+        gc.collect()  # a root refers to itself, so one that the program has dropped may be there still
+        self._doubts = [ref for ref in self._doubts if ref() is not None]
+        if self._doubts:
+            raise CaptureError(
+                "this array is written to, and another one made from it by reshape or ravel is a view or a copy "
+                "depending on its memory layout, which is not known while compiling",
+                hint="make the copy explicit: x.copy().reshape(...)",
+            )
 
     # --- dtype and shape
     @property
@@ -227,7 +234,9 @@ class ArrayTracer(Tracer):
 
     @shape.setter
     def shape(self, value: Any) -> None:
-        raise UnsupportedError("assigning the shape of an array is not supported", hint="y = x.reshape(shape)")
+        from tracejit.trace.numpy_api import shaping
+
+        shaping.set_shape(self, value)
 
     @property
     def ndim(self) -> int:

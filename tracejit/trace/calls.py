@@ -146,10 +146,10 @@ def convert(function: types.FunctionType) -> types.FunctionType | None:
         CaptureError: It uses syntax that is not supported.
     """
     context = current()
-    if context.is_user_code(function.__code__):
+    if context.is_converted(function.__code__):
         return function  # it was made by a function that is converted, or has no source
     if libraries.is_library_code(function.__code__) and not _is_root(function):
-        return None
+        return routine(function) if libraries.is_routine(function) else None
     captures = control().captures
     ready = captures.converted.get(function)
     if ready is None:
@@ -157,12 +157,17 @@ def convert(function: types.FunctionType) -> types.FunctionType | None:
     return ready
 
 
-def convert_internal(function: types.FunctionType) -> types.FunctionType:
+def routine(function: types.FunctionType) -> types.FunctionType:
     """A function of tracejit's own, written as user code, in the form that can be traced."""
     captures = control().captures
     ready = captures.converted.get(function)
     if ready is None:
-        ready = captures.converted[function] = _converted(function)
+        from tracejit.trace.hooks import Hooks
+
+        rewritten = _rewritten(function)
+        for inner in rewritten.codes:
+            current().add_routine_code(inner)
+        ready = captures.converted[function] = rewritten.make(function, Hooks(function, rewritten))
     return ready
 
 

@@ -209,6 +209,8 @@ class Captures:
     # --- names
     def glob(self, namespace: dict[str, Any], name: str) -> Any:
         """The global ``name`` of a function with these globals, as the program must see it."""
+        if libraries.is_routine_namespace(namespace):
+            return namespace[name] if name in namespace else getattr(builtins, name)
         source = Global(namespace, name)
         key = source_key(source)
         variable = self.variables.get(key)

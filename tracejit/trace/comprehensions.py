@@ -127,7 +127,7 @@ def _recorded(function: Any, items: Staged, each: Any, keep: Any, args: tuple[An
 
 
 def _as_user(function: Any, *args: Any) -> Any:
-    return calls.convert_internal(function)(*args)
+    return calls.routine(function)(*args)
 
 
 def _array(items: Staged, each: Any, dtype: np.dtype[Any] | None) -> Any:

@@ -50,6 +50,7 @@ class Context:
         nonnegative: Values that are at least 0 by what they are, though not by how they are computed (loop counters,
             dimensions of arguments). See also :meth:`assume_nonnegative`.
         exact: Results of integer arithmetic that cannot have wrapped around.
+        trusted: Whether a routine of ours is being traced, whose indices are in bounds and count from the start.
         capture_array: Turns a concrete array met while tracing into a box (a hidden input); None: into a constant.
         inputs: Whatever the control side keeps about the program's inputs.
         told_apart: Arrays that the program found to be different objects.
@@ -74,7 +75,9 @@ class Context:
         self.index_values: dict[Any, tuple[Value, Block | None, int]] = {}  # see trace.dims
         self.forms: dict[Value, Any] = {}  # see trace.dims
         self.nonzeros: dict[Value, tuple[list[Value], Block, int]] = {}  # see trace.advanced
+        self.trusted = False
         self._user_codes: dict[int, CodeType] = {}
+        self._routine_codes: dict[int, CodeType] = {}
         self._inline: set[int] = set()
         self._positions: dict[int, list[tuple[int | None, int | None, int | None, int | None]]] = {}
         self._locs: dict[tuple[int, int, int], Loc] = {}
@@ -146,6 +149,14 @@ class Context:
 
     def is_user_code(self, code: CodeType) -> bool:
         return id(code) in self._user_codes
+
+    def add_routine_code(self, code: CodeType) -> None:
+        """Frames that run ``code`` are ours: what they do happens where the user called them."""
+        self._routine_codes[id(code)] = code
+
+    def is_converted(self, code: CodeType) -> bool:
+        """Whether ``code`` is made to be traced, the user's or ours."""
+        return id(code) in self._user_codes or id(code) in self._routine_codes
 
     def here(self) -> Loc:
         """Where the user's program is: the innermost user frame, and how it was called."""

@@ -301,6 +301,9 @@ class Hooks:
             control().hold(owner)  # looking for it may add it
         if type(key) is tuple and isinstance(owner, np.ndarray) and has_traced(key):
             return box_of(owner)[key]
+        if type(owner).__module__.startswith("numpy.lib") and is_tracing():
+            ours = lookup(type(owner).__getitem__)  # np.mgrid and the like
+            return owner[key] if ours is None else ours(owner, key)
         return owner[key]
 
     def setitem(self, value: Any, owner: Any, key: Any) -> None:

@@ -157,6 +157,8 @@ def normalised(index: Dim, n: Dim, axis: int) -> Dim:
         if -n <= index < n:
             return index + n if index < 0 else index
         raise IndexError(f"index {index} is out of bounds for axis {axis} with size {n}")
+    if current().trusted:
+        return index
     text = f"index {{0}} is out of bounds for axis {axis} with size {{1}}"
     if isinstance(index, int):
         known = index >= 0

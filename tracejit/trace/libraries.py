@@ -9,6 +9,7 @@ from functools import lru_cache
 
 _PACKAGE = __name__.partition(".")[0]
 _USER_PARTS = (f"{_PACKAGE}.demos",)  # part of the package, but written as a user would write it
+_ROUTINES = f"{_PACKAGE}.trace.routines"
 _PACKAGES = ("site-packages", "dist-packages")
 _HEAP_TYPE = 1 << 9
 
@@ -39,6 +40,16 @@ def is_own_code(code: types.CodeType) -> bool:
     """Whether code is tracejit's own (and not of its demo programs)."""
     path = os.path.realpath(code.co_filename)
     return path.startswith(_OUR_DIRECTORY) and not path.startswith(_USER_DIRECTORIES)
+
+
+def is_routine(function: types.FunctionType) -> bool:
+    """Whether a function is one of tracejit's that are traced as if the user had written them."""
+    return is_routine_namespace(function.__globals__)
+
+
+def is_routine_namespace(namespace: dict[str, object]) -> bool:
+    """Whether these are the globals of a module of :mod:`tracejit.trace.routines`."""
+    return str(namespace.get("__name__", "")).startswith(_ROUTINES)
 
 
 def is_library_module(module: types.ModuleType) -> bool:

@@ -15,7 +15,8 @@ from tracejit.trace.numpy_api import table
 _HOMES = {
     "builtins": "builtins printing",
     "math": "mathlib",
-    "numpy": "choosing constructors creation joining methods products reductions shaping ufunc_methods ufuncs",
+    "numpy": "choosing constructors counting creation grids joining methods products reductions shaping "
+    "ufunc_methods ufuncs",
 }
 """Which modules here have the functions of which of theirs; loaded when a program uses one of these."""
 

@@ -12,7 +12,7 @@ from tracejit.ir.types import Dim
 from tracejit.trace import broadcast, conversions, dims, layout
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
-from tracejit.trace.lenses import Dims, Reshape, Strided
+from tracejit.trace.lenses import Dims, Reshape, Strided, extended
 from tracejit.trace.numpy_api.arguments import as_array, axes_of, axis_of, shape_arguments, shape_of, static_int
 from tracejit.trace.numpy_api.table import implements, method
 from tracejit.trace.scalars import from_dim
@@ -62,6 +62,31 @@ def _reshaped(x: ArrayTracer, target: Dims, copy: Any = None) -> ArrayTracer:
     if is_view is None:
         result.entangle(x)
     return result
+
+
+def set_shape(x: ArrayTracer, shape: Any) -> None:
+    """``x.shape = shape``."""
+    context = current()
+    b = context.at()
+    hint = "y = x.reshape(shape)"
+    if len(context.blocks) > 1:
+        raise UnsupportedError("assigning the shape of an array in a branch or loop is not supported", hint=hint)
+    if x.root.input_index is not None and x.root is x:
+        raise UnsupportedError("assigning the shape of an argument is not supported", hint=hint)
+    target = _target_shape(x, shape)
+    lens = Reshape(target, x.shape_dims)
+    if x.root is not x:
+        if layout.reshaped(x.shape_dims, x.layout, target) in (False, None):
+            text = (
+                "Incompatible shape for in-place modification. Use `.reshape()` to make a copy with the desired shape."
+            )
+            raise AttributeError(text)
+        x.lenses = extended(x.lenses, lens)
+    elif x.viewed or not x.is_plain:
+        raise UnsupportedError("assigning the shape of an array that has views is not supported", hint=hint)
+    else:
+        x.set_value(lens.get(b, x.read()))
+    x.shape_dims = target
 
 
 def _target_shape(x: ArrayTracer, shape: Any) -> Dims:
