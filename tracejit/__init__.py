@@ -14,10 +14,26 @@ with Paused():
     from tracejit import errors as errors
     from tracejit.api import jit as jit
     from tracejit.api import unroll as unroll
+    from tracejit.derivatives import grad as grad
+    from tracejit.derivatives import jvp as jvp
+    from tracejit.derivatives import linearize as linearize
+    from tracejit.derivatives import value_and_grad as value_and_grad
+    from tracejit.derivatives import vjp as vjp
     from tracejit.errors import TracejitError as TracejitError
     from tracejit.runtime import dispatcher as _dispatcher  # noqa: F401
     from tracejit.trace import hooks as _hooks  # noqa: F401
     from tracejit.trace.numpy_api import ufuncs as _ufuncs  # noqa: F401
 
 __version__ = "0.1.0"
-__all__ = ["TracejitError", "config", "errors", "jit", "unroll"]
+__all__ = [
+    "TracejitError",
+    "config",
+    "errors",
+    "grad",
+    "jit",
+    "jvp",
+    "linearize",
+    "unroll",
+    "value_and_grad",
+    "vjp",
+]

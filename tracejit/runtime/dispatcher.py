@@ -53,6 +53,7 @@ from tracejit.trace.captures import source_key
 from tracejit.trace.context import is_tracing
 from tracejit.trace.numpy_api.table import has_traced
 from tracejit.trace.program import Specialise, trace
+from tracejit.trace.transformed import Inlined
 
 ATTEMPTS = 5
 """How often a version that was just compiled may turn out not to fit, because captured state changed meanwhile."""
@@ -126,8 +127,9 @@ class Dispatcher:
     # --- calling
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run a call that came to the slow path."""
-        if is_tracing() and (has_traced(args) or has_traced(kwargs.values())):
-            # a library calls it (functools.reduce, say) on behalf of a function that is being traced
+        if is_tracing() and (isinstance(self.function, Inlined) or has_traced(args) or has_traced(kwargs.values())):
+            # a library calls it (functools.reduce, say) on behalf of a function that is being traced; what a transform
+            # closes over may be traced
             return calls.call(self.function, args, dict(kwargs))
         if kwargs or len(args) != len(self.names):
             support.provide_bind()

@@ -32,6 +32,7 @@ from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.source import NoSource, source_of
 from tracejit.trace.strings import TracedString, holds_traced
 from tracejit.trace.tracer import is_traced
+from tracejit.trace.transformed import Inlined
 from tracejit.trace.unrewritten import guard_code
 
 _MISSING = object()
@@ -63,6 +64,8 @@ def call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
         return _call_function(function, args, kwargs)
     if kind is types.MethodType:
         return call(function.__func__, (function.__self__, *args), kwargs)
+    if isinstance(function, Inlined):
+        return function.inline(args, kwargs)
     if is_traced(function):
         if isinstance(function, ScalarTracer | ArrayTracer | TracedString):
             raise TypeError(f"{type_text(function)!r} object is not callable")
@@ -119,6 +122,8 @@ def _call_method(function: Any) -> types.FunctionType | None:
 def _call_function(function: types.FunctionType, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     ready = convert(function)
     if ready is None:
+        if libraries.is_own_code(function.__code__):
+            return function(*args, **kwargs)
         return _native(function, args, kwargs)
     if (ready.__defaults__ or ready.__kwdefaults__) and ready is not function:
         code = ready.__code__

@@ -1,0 +1,300 @@
+"""Derivatives of compiled functions: the public functions. What they are made of is loaded when one is used."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeAlias, overload
+
+import numpy as np
+
+from tracejit.errors import stripped
+from tracejit.runtime.jitted import Jitted, JittedBase, compiled
+from tracejit.runtime.options import Options
+from tracejit.trace.context import is_tracing
+
+P = ParamSpec("P")
+
+Numbers: TypeAlias = "int | Sequence[int] | None"
+Names: TypeAlias = "str | Sequence[str] | None"
+
+
+@overload
+def grad(
+    function: Callable[P, Any],
+    /,
+    *,
+    argnums: Numbers = None,
+    argnames: Names = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> JittedBase[P, Any]: ...
+
+
+@overload
+def grad(
+    *, argnums: Numbers = None, argnames: Names = None, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[[Callable[P, Any]], JittedBase[P, Any]]: ...
+
+
+def grad(
+    function: Any = None,
+    /,
+    *,
+    argnums: Numbers = None,
+    argnames: Names = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Any:
+    """The gradient of a function that returns one number, as a compiled function of the same arguments.
+
+    Computed in reverse mode: at a small multiple of the cost of the function, however many arguments there are. Loops,
+    branches and writes into arrays are differentiated as they are. The function's own effects (prints, writes into
+    its arguments, exceptions) happen once, as in a call of it.
+
+    Args:
+        function: Any function that ``jit`` compiles, compiled or not; without it, ``grad(...)`` is a decorator. It
+            returns a floating-point number, or an array of rank 0.
+        argnums: Which positional arguments to differentiate with respect to; the first, if neither this nor
+            ``argnames`` is given. With several, the result is a tuple of gradients.
+        argnames: The same by name. With several, the result is a dict of gradients; with both ``argnums`` and
+            ``argnames``, a pair.
+        has_aux: The function returns ``(value, aux)``, and the result is ``(gradient, aux)``.
+        holomorphic: The function is holomorphic, its arguments and its result are complex: the result is the complex
+            derivative. Without it, a real function of a complex number ``x + 1j*y`` has the gradient ``df/dx - 1j *
+            df/dy`` (as in JAX), and a complex result is an error.
+
+    Returns:
+        A function whose result has the structure of the argument: a number or array of the same shape and dtype, or
+        the same tuples, lists, dicts, named tuples and dataclasses of those. ``None`` stays ``None``.
+
+    Raises:
+        TypeError: ``function`` cannot be called, or there is no such parameter.
+        DerivativeError: In a call: the argument has a part that is no floating-point number, the function does not
+            return one such number, or uses an operation without derivative.
+
+    Example:
+        >>> import tracejit
+        >>> def newton(a):
+        ...     x = a
+        ...     while abs(x * x - a) > 1e-12:
+        ...         x = 0.5 * (x + a / x)
+        ...     return x
+        >>> round(tracejit.grad(newton)(4.0), 6)
+        0.25
+    """
+    return _derived("grad", function, (argnums, argnames), (has_aux, holomorphic))
+
+
+@overload
+def value_and_grad(
+    function: Callable[P, Any],
+    /,
+    *,
+    argnums: Numbers = None,
+    argnames: Names = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> JittedBase[P, tuple[Any, Any]]: ...
+
+
+@overload
+def value_and_grad(
+    *, argnums: Numbers = None, argnames: Names = None, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[[Callable[P, Any]], JittedBase[P, tuple[Any, Any]]]: ...
+
+
+def value_and_grad(
+    function: Any = None,
+    /,
+    *,
+    argnums: Numbers = None,
+    argnames: Names = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Any:
+    """The value and the gradient of a function in one call: ``(value, gradient)``; see :func:`grad`.
+
+    Args:
+        function: As for :func:`grad`.
+        argnums: As for :func:`grad`.
+        argnames: As for :func:`grad`.
+        has_aux: The function returns ``(value, aux)``, and the result is ``((value, aux), gradient)``.
+        holomorphic: As for :func:`grad`.
+
+    Raises:
+        TypeError: As for :func:`grad`.
+        DerivativeError: As for :func:`grad`.
+
+    Example:
+        >>> import tracejit
+        >>> tracejit.value_and_grad(lambda x: x ** 3)(2.0)
+        (8.0, 12.0)
+    """
+    return _derived("value_and_grad", function, (argnums, argnames), (has_aux, holomorphic))
+
+
+@overload
+def jvp(function: Callable[..., Any], /, *, has_aux: bool = False) -> JittedBase[..., Any]: ...
+
+
+@overload
+def jvp(
+    function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], /, *, has_aux: bool = False
+) -> Any: ...
+
+
+def jvp(function: Any, /, *vectors: Any, has_aux: bool = False) -> Any:
+    """The derivative of a function along a direction, in forward mode.
+
+    ``jvp(f, primals, tangents)`` is ``(f(*primals), tangent of the result)``; ``jvp(f)`` is the compiled function of
+    ``primals`` and ``tangents``.
+
+    Args:
+        function: Any function that ``jit`` compiles, compiled or not.
+        vectors: ``primals``, a tuple with the arguments, and ``tangents``, a tuple with the direction of each: of the
+            same structure, shapes and dtypes, with ``None`` for what is no floating-point number or array.
+        has_aux: The function returns ``(value, aux)``; the result is ``(value, tangent, aux)``.
+
+    Returns:
+        The result of the function, and its tangent: of the same structure, with ``None`` for what is no floating-point
+        number or array.
+
+    Raises:
+        TypeError: ``function`` cannot be called, or not with these arguments.
+        DerivativeError: The tangents do not fit the primals, or the function uses an operation without derivative.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> tracejit.jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
+        (6.0, 3.0)
+    """
+    made = _derived("jvp", function, None, (has_aux,))
+    return made(*_both(vectors, "jvp")) if vectors else made
+
+
+@overload
+def vjp(function: Callable[P, Any], /, *, has_aux: bool = False) -> JittedBase[P, Any]: ...
+
+
+@overload
+def vjp(function: Callable[..., Any], /, *primals: Any, has_aux: bool = False) -> Any: ...
+
+
+def vjp(function: Any, /, *primals: Any, has_aux: bool = False) -> Any:
+    """The value of a function, and a function that carries a cotangent of its result back to its arguments.
+
+    ``vjp(f, *primals)`` is ``(f(*primals), pullback)``; ``vjp(f)`` is the compiled function of the primals that gives
+    this. The program runs once; ``pullback`` may be called any number of times, and goes in and out of compiled
+    functions as an argument or a result.
+
+    Args:
+        function: Any function that ``jit`` compiles, compiled or not.
+        primals: Its arguments.
+        has_aux: The function returns ``(value, aux)``; the result is ``(value, pullback, aux)``.
+
+    Returns:
+        The result of the function, and ``pullback``: it takes a cotangent with the structure, shapes and dtypes of the
+        result (``None`` for what is no floating-point number or array), and gives a tuple with the cotangent of each
+        positional argument.
+
+    Raises:
+        TypeError: ``function`` cannot be called, or not with these arguments.
+        DerivativeError: The function uses an operation without derivative; of ``pullback``: the cotangent does not
+            fit the result.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> y, pullback = tracejit.vjp(lambda x, k: k * x ** 2, np.array([1.0, 2.0]), 3.0)
+        >>> pullback(np.array([1.0, 0.0]))
+        (array([6., 0.]), 1.0)
+    """
+    made = _derived("vjp", function, None, (has_aux,))
+    return made(*primals) if primals else made
+
+
+@overload
+def linearize(function: Callable[P, Any], /, *, has_aux: bool = False) -> JittedBase[P, Any]: ...
+
+
+@overload
+def linearize(function: Callable[..., Any], /, *primals: Any, has_aux: bool = False) -> Any: ...
+
+
+def linearize(function: Any, /, *primals: Any, has_aux: bool = False) -> Any:
+    """The value of a function, and its derivative at that point as a function of tangents.
+
+    ``linearize(f, *primals)`` is ``(f(*primals), pushforward)``, where ``pushforward(*tangents)`` is what :func:`jvp`
+    gives as the tangent of the result, without running the program again; ``linearize(f)`` is the compiled function of
+    the primals that gives this.
+
+    Args:
+        function: Any function that ``jit`` compiles, compiled or not.
+        primals: Its arguments.
+        has_aux: The function returns ``(value, aux)``; the result is ``(value, pushforward, aux)``.
+
+    Raises:
+        TypeError: ``function`` cannot be called, or not with these arguments.
+        DerivativeError: The function uses an operation without derivative; of ``pushforward``: the tangents do not
+            fit the arguments.
+
+    Example:
+        >>> import tracejit
+        >>> y, pushforward = tracejit.linearize(lambda x, y: x * y, 2.0, 3.0)
+        >>> y, pushforward(1.0, 0.0), pushforward(0.0, 1.0)
+        (6.0, 3.0, 2.0)
+    """
+    made = _derived("linearize", function, None, (has_aux,))
+    return made(*primals) if primals else made
+
+
+# --- making them ------------------------------------------------------------------------------------------------------
+
+
+def _derived(how: str, function: Any, selected: tuple[Numbers, Names] | None, options: tuple[Any, ...]) -> Any:
+    """The transform ``how`` of a function, compiled; a decorator, without a function."""
+    if function is None:
+        return functools.partial(_derived, how, selected=selected, options=options)
+    if isinstance(function, (staticmethod, classmethod)):
+        return type(function)(_derived(how, function.__func__, selected, options))
+    try:
+        if not callable(function) or isinstance(function, type):
+            raise TypeError(f"{how} takes a function, not {_kind(function)}")
+        if selected is not None:
+            from tracejit.derivatives.selection import select
+
+            options = (select(function, *selected, how), *options)
+    except TypeError as error:
+        stripped(error)
+        raise
+    # the same function again, as in ``grad(f)(x)`` in a loop, must not be compiled again
+    if isinstance(function, _KNOWN_BY_IDENTITY) and not is_tracing():
+        return _remembered(how, function, options)
+    return _made(how, function, options)
+
+
+_KNOWN_BY_IDENTITY = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, np.ufunc, Jitted)
+
+
+def _made(how: str, function: Any, options: tuple[Any, ...]) -> JittedBase[..., Any]:
+    from tracejit.derivatives import makers
+
+    transformed = makers.MAKERS[how](how, function, *options)
+    same = isinstance(function, Jitted) and transformed.__signature__ == transformed.inner_signature
+    return compiled(transformed, function._options if same else Options())
+
+
+_remembered = functools.lru_cache(maxsize=512)(_made)
+
+
+def _both(vectors: tuple[Any, ...], how: str) -> tuple[Any, ...]:
+    if len(vectors) != 2:
+        raise TypeError(f"{how} takes a function, primals and tangents, not a function and {len(vectors)} more")
+    return vectors
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    return f"an object of type {type(value).__name__}: {value!r}"

@@ -1,0 +1,33 @@
+"""What each public function makes of the function that it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tracejit.derivatives.forward import Jvp
+from tracejit.derivatives.gradient import Gradient
+from tracejit.derivatives.reverse import Kind, Split
+from tracejit.derivatives.selection import Selection
+from tracejit.trace.transformed import Transformed
+
+
+def _gradient(how: str, function: Any, selection: Selection, has_aux: bool, holomorphic: bool) -> Transformed:
+    return Gradient(how, function, selection, has_aux, holomorphic, how == "value_and_grad")
+
+
+def _jvp(how: str, function: Any, has_aux: bool) -> Transformed:
+    return Jvp(function, has_aux)
+
+
+def _split(how: Kind, function: Any, has_aux: bool) -> Transformed:
+    return Split(how, function, has_aux)
+
+
+MAKERS: dict[str, Callable[..., Transformed]] = {
+    "grad": _gradient,
+    "value_and_grad": _gradient,
+    "jvp": _jvp,
+    "vjp": _split,
+    "linearize": _split,
+}

@@ -1,0 +1,368 @@
+"""Part of a trace as an IR function of its own: recorded, transformed, and put back.
+
+::
+
+    recording = Recording()
+    with recording:
+        x = recording.stand_in(given)               # what the function is to compute with instead of ``given``
+        result = calls.call(function, (x,), {})
+        recorded = recording.close(result, values)  # the IR function; ``values`` are more outputs of it
+    derivative = jvp(recorded.function, ...)
+    outputs = recorded.inline(derivative, ...)      # its ops, in the place of the call
+    result = recorded.settle(outputs)               # the Python result, and what the call did to arrays and objects
+
+Whatever the function uses from outside (traced values of closures, arrays it reads or writes) becomes a parameter of
+the IR function. Its outputs are whatever leaves the call: results, the final contents of arrays, traced values that it
+put into Python objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from tracejit.errors import CaptureError, TracejitError
+from tracejit.ir.core import Block, Function, Op, Value, clone_op, inline_block, map_type
+from tracejit.ir.types import INDEX, ArrayType, Dim
+from tracejit.ops import control as control_ops
+from tracejit.record import record
+from tracejit.trace.boxes import ArrayTracer, ChoiceTracer, box_of, retyped
+from tracejit.trace.context import current
+from tracejit.trace.control import Arm, Scope, Unreachable, control
+from tracejit.trace.exports import Exports, available, numbers_of, view_of, with_all_numbers
+from tracejit.trace.identity import ById
+from tracejit.trace.journal import restore
+from tracejit.trace.lenses import Lenses, joined
+from tracejit.trace.scalars import ScalarTracer, as_tracer
+from tracejit.trace.templates import NewValue, Policy, Template, Values, settle, template_of
+
+
+class Recording(Policy):
+    """A stretch of the trace in progress that becomes a function; see the module.
+
+    Attributes:
+        params: The parameters that :meth:`stand_in` and :meth:`parameter` made.
+        given: What is passed for them.
+    """
+
+    what = "the result"
+
+    def __init__(self, name: str = "function") -> None:
+        self.name = name
+        self.control = control()
+        self.context = current()
+        block = Block()
+        self.scope = Scope(block, self.context.scope, None)
+        self.arm = Arm(self.control, block, self.scope)
+        self.params: list[Value] = []
+        self.given: list[Value] = []
+        self._outside: ById[tuple[ArrayTracer, Value]] = ById()  # by what stands for it: the array, the parameter
+        self._closed = False
+
+    def __enter__(self) -> Recording:
+        self.arm.open()
+        self.exports = _Exports(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if error is None or self._closed:
+            return
+        if isinstance(error, Unreachable) or (isinstance(error, Exception) and not isinstance(error, TracejitError)):
+            self._give_up()
+
+    # --- what goes in
+    def parameter(self, given: Value, type: ArrayType | None = None) -> Value:
+        """A parameter for which ``given`` is passed (of another type, where the transform changes it)."""
+        p = self.arm.block.add_param(given.type if type is None else type, given.hint)
+        self.params.append(p)
+        self.given.append(given)
+        return p
+
+    def stand_in(self, x: Any, type: ArrayType | None = None) -> Any:
+        """A number or array that the function is to compute with instead of ``x``: a parameter of the program.
+
+        What the function writes into it is written into ``x`` by :meth:`Recorded.settle`.
+        """
+        with self.arm.outside():
+            self.context.scope = self.scope.parent
+            x = box_of(x) if isinstance(x, np.ndarray) else x if isinstance(x, ArrayTracer) else as_tracer(x)
+            value = x.read() if isinstance(x, ArrayTracer) else x.value
+            self.context.scope = self.scope
+        p = self.parameter(value, type)
+        if isinstance(x, ScalarTracer):
+            return ScalarTracer(p, x.alternatives, x.selector, x.origin)
+        assert isinstance(x, ArrayTracer)
+        order: Any = "strided" if x.lenses or isinstance(x, ChoiceTracer) or type is not None else x._order
+        box = ArrayTracer(p, order, x.origin)
+        box.writeable = x.writeable
+        box.input_index = None if x.lenses else x.input_index
+        self._outside[box] = (x, p)
+        return box
+
+    # --- what comes out
+    def close(self, result: Any, more: Sequence[Value] = ()) -> Recorded:
+        """End the recording: ``result`` is what the call gave.
+
+        Args:
+            result: Any Python object.
+            more: Values of the recording that are to be outputs as well, after those that make up the result.
+        """
+        arm = self.arm
+        arm.look()
+        changes = [(c.target, c.after) for c in arm.objects.values()]
+        with arm.outside():
+            template = settle(template_of(result, self), self)
+            states = [(target, settle(template_of(after, self), self), after) for target, after in changes]
+        outputs: list[Value] = []
+        sizes: list[int] = []
+        for t, x in [(template, result), *((t, after) for _, t, after in states)]:
+            before_it = len(outputs)
+            t.pack(x, outputs)
+            sizes.append(len(outputs) - before_it)
+        for export in self.exports.list:
+            export.pack(0, outputs)
+        roots = [root for root, (before, after) in arm.arrays.items() if after is not before]
+        roots = [root for root in roots if not isinstance(root, ChoiceTracer)]
+        outputs.extend(arm.arrays[root][1] for root in roots)
+        written = self._written()
+        self._check_aliases([box for box, _ in written])
+        outputs.extend(box._value for box, _ in written)
+        count = len(outputs)
+        outputs.extend(more)
+        localized = [(before, param) for before, param in self.scope.localized.values()]
+        arm.close()
+        self._closed = True
+        params = [*self.params, *(param for _, param in localized)]
+        arm.block.params = params
+        function, free = closed(self.name, arm.block, outputs)
+        arm.block.drop_references()
+        return Recorded(
+            function=function,
+            arguments=[*free, *self.given, *(before for before, _ in localized)],
+            first=len(free),
+            count=count,
+            template=template,
+            states=[(target, t) for target, t, _ in states],
+            sizes=sizes,
+            exports=self.exports,
+            roots=roots,
+            written=[x for _, x in written],
+        )
+
+    def _written(self) -> list[tuple[ArrayTracer, ArrayTracer]]:
+        """What was written to of what stands for arrays from outside, and those."""
+        return [(box, x) for box, (x, param) in self._outside.items() if box._value is not param]
+
+    def _check_aliases(self, written: Sequence[ArrayTracer]) -> None:
+        """An array for which something stands must not be reached in another way, when one of the two is written."""
+        touched = self.scope.localized
+        for box, (x, _) in self._outside.items():
+            others = [o for b, (o, _) in self._outside.items() if b is not box and o.root is x.root]
+            is_written = any(b is box for b in written)
+            if (is_written and (others or x.root in touched)) or (x.root in self.arm.arrays):
+                raise CaptureError(
+                    f"{x.origin.text or 'an array'} that the function is transformed with respect to is written to, "
+                    "and the function also reaches it in another way: as another argument, or from outside",
+                    hint="a copy of it for one of the two",
+                )
+
+    def _give_up(self) -> None:
+        """The function has raised: what it did before stays done."""
+        arm, written, localized = self.arm, self._written(), list(self.scope.localized.items())
+        arm._reset_blocks()
+        arm.splice()
+        for p, value in zip(self.params, self.given):
+            p.replace_by(value)
+        for root, (before, param) in localized:
+            if root._value is param:
+                root.set_value(before)
+            param.replace_by(before)
+            root.scope = self.scope.parent
+        for box, x in written:
+            _write_back(x, box._value)
+
+    # --- the policy for arrays
+    def arrays(self, a: Template, b: Template) -> Template | None:
+        return None
+
+    def settled(self, x: ArrayTracer) -> Template:
+        return self.exports.any_box(x, 0)
+
+
+@record(eq=False)
+class Recorded:
+    """What was recorded.
+
+    Attributes:
+        function: The program: ``first`` parameters for what it uses from outside, then those of
+            :attr:`Recording.params`, then one for each array from outside. Outputs: ``count`` that :meth:`settle`
+            needs, then those that were asked for.
+        arguments: What is passed for its parameters.
+        first: The position of the first parameter of :attr:`Recording.params`.
+        count: See :attr:`function`.
+    """
+
+    function: Function
+    arguments: list[Value]
+    first: int
+    count: int
+    template: Template
+    states: list[tuple[Any, Template]]
+    sizes: list[int]
+    exports: Exports
+    roots: list[ArrayTracer]
+    written: list[ArrayTracer]
+
+    def inline(self, function: Function, *more: Value) -> list[Value]:
+        """Put a function with the parameters of :attr:`function`, and ``more``, in the place of the call; its
+        outputs."""
+        return inlined(function, [*self.arguments, *more])
+
+    def settle(self, outputs: Sequence[Value]) -> Any:
+        """The result of the call; its effects on arrays and objects are made to happen.
+
+        Args:
+            outputs: The values of the first :attr:`count` outputs.
+        """
+        context, c = current(), control()
+        values = iter(outputs)
+        packed, *states = [[next(values) for _ in range(n)] for n in self.sizes]
+        for export in self.exports.list:
+            export.unpack(values)
+        for root in self.roots:
+            context.writes.append((root, root._value))
+            root.set_value(retyped(context.at(), next(values), root.shape_dims))
+        for x in self.written:
+            _write_back(x, next(values))
+        result = self.template.unpack(iter(packed))
+        for (target, t), state in zip(self.states, states):
+            c.journal.note(target)
+            restore(target, t.unpack(iter(state)))
+        return result
+
+
+def _write_back(x: ArrayTracer, value: Value) -> None:
+    """Let ``value`` be the contents of ``x`` from now on."""
+    context = current()
+    value = retyped(context.at(), value, x.shape_dims)
+    if x.lenses or isinstance(x, ChoiceTracer):
+        x.write(value)
+        return
+    if x.scope is not context.scope:
+        context.localize(x)
+    x._settle_doubts()
+    context.writes.append((x, x._value))
+    x.set_value(value)
+
+
+# --- functions out of blocks ------------------------------------------------------------------------------------------
+
+
+def closed(name: str, block: Block, outputs: Sequence[Value]) -> tuple[Function, list[Value]]:
+    """A function with a copy of the ops of ``block``, and the values from outside that its first parameters stand for.
+
+    The parameters of ``block`` follow those.
+    """
+    inside: set[Value] = set(block.params)
+    for op in block.walk():
+        inside.update(op.results)
+        for region in op.regions:
+            inside.update(region.params)
+    free: dict[Value, None] = {}
+
+    def need(v: Dim) -> None:
+        if isinstance(v, int) or v in inside or v in free:
+            return
+        for d in v.type.shape:
+            need(d)
+        free[v] = None
+
+    def look(values: Sequence[Value]) -> None:
+        for v in values:
+            for d in v.type.shape:
+                need(d)
+
+    look(block.params)
+    for op in block.walk():
+        for v in op.operands:
+            need(v)
+        look(op.results)
+        for region in op.regions:
+            look(region.params)
+    for v in outputs:
+        need(v)
+    body = Block()
+    mapping: dict[Value, Value] = {}
+    for v in (*free, *block.params):
+        mapping[v] = body.add_param(map_type(v.type, mapping), v.hint)
+    for op in block.ops:
+        body.append(clone_op(op, mapping))
+    last = Op(control_ops.return_, [mapping[v] for v in outputs], ())
+    body.append(last)
+    return Function(name, body, {"mutated": {}}), list(free)
+
+
+def inlined(function: Function, arguments: Sequence[Value]) -> list[Value]:
+    """Put the ops of ``function`` where the trace is; its outputs. Arguments may have other dimensions than the
+    parameters say, as long as they are equal when the program runs."""
+    b = current().at()
+    bound: dict[Value, Value] = {}
+    lengths: dict[Value, Dim] = {}  # parameters that are dimensions of others: better known from those
+    for p, v in zip(function.params, arguments, strict=True):
+        lengths.update((d, own) for d, own in zip(p.shape, v.shape) if isinstance(d, Value))
+    for p, v in zip(function.params, arguments):
+        if p in lengths:
+            v = b.index(lengths[p])
+        shape = map_type(p.type, bound).shape
+        bound[p] = v if v.shape == shape else retyped(b, v, shape)
+    return inline_block(function.body, [bound[p] for p in function.params], b.block.append)
+
+
+# --- arrays that something stands for ---------------------------------------------------------------------------------
+
+
+class _Exports(Exports):
+    """What leaves the recording; what stands for an array from outside leaves as that array."""
+
+    def __init__(self, recording: Recording) -> None:
+        super().__init__(recording.arm.serial, 1)
+        self.recording = recording
+
+    def any_box(self, x: ArrayTracer, arm: int) -> Template:
+        known = self.recording._outside.get(x.root)
+        if known is None:
+            return super().any_box(x, arm)
+        fixed = tuple(n if available(self.context, n) else None for n in numbers_of(x.lenses))
+        return _Original(known[0], x, fixed)
+
+
+@record(frozen=True, eq=False)
+class _Original(Template):
+    """An array from outside, or a view of it, for which ``like`` stands inside."""
+
+    outside: ArrayTracer
+    like: ArrayTracer
+    fixed: tuple[Dim | None, ...]
+    is_array = True
+
+    def pack(self, x: ArrayTracer, out: list[Value]) -> None:
+        b = current().at()
+        out.extend(b.index(own) for own, d in zip(numbers_of(x.lenses), self.fixed) if d is None)
+
+    def allocate(self, new: NewValue) -> None:
+        for d in self.fixed:
+            if d is None:
+                new(INDEX)
+
+    def unpack(self, values: Values) -> Any:
+        if not self.like.lenses:
+            return self.outside
+        numbers = [next(values) if d is None else d for d in self.fixed]
+        lenses: Lenses = joined(self.outside.lenses, with_all_numbers(self.like.lenses, numbers))
+        return view_of(self.outside.root, lenses, self.like)
+
+    def fits(self, x: Any) -> bool:
+        return isinstance(x, ArrayTracer) and x.root is self.like.root
