@@ -70,3 +70,8 @@ def matrix_returned_early_beside_its_row(m, b, k):
             return m, b[1:]
     m[:] = np.stack([m[1], m[0]])
     return m, b[:-1]
+
+
+@case(lambda rng: [(rand(rng, (8, 8)), rand(rng, 8))])
+def products_with_broadcast_numbers(a, b):
+    return a @ np.zeros(8), np.ones_like(a) @ b, a @ np.full_like(b, b[0])

@@ -89,6 +89,8 @@ def _inline_operands(op: Op) -> Iterator[tuple[int, Value]]:
 def _keeps_matrix(view: Op) -> bool:
     """Whether a view of a stored matrix can be handed to the matrix product as it is (strides instead of a copy)."""
     source = view.operands[0]
+    if not source.rank:  # a broadcast number is stored nowhere
+        return False
     return not (source.op is not None and source.op.block is view.block and _is_candidate(source.op))
 
 
