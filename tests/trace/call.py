@@ -68,6 +68,14 @@ class Traced:
         self.programs.append(program)
         return run(program, values)
 
+    def program(self, *args: Any, **kwargs: Any) -> tuple[Program, list[Any]]:
+        """The program for these arguments, and what its function's parameters are given."""
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        values = list(bound.arguments.values())
+        program = self._trace(values)
+        return program, parameters(program, values)[0]
+
     def _generalise(self, values: list[Any]) -> None:
         """Let captured numbers that changed be inputs from now on."""
         for program in self.programs:
@@ -157,8 +165,8 @@ class _Describer:
 # --- running a program ------------------------------------------------------------------------------------------------
 
 
-def run(program: Program, values: Sequence[Any]) -> Any:
-    """Call a program: what native code and its entry point do."""
+def parameters(program: Program, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """What a call gives the parameters of the program's function, and the objects behind its inputs."""
     objects = [evaluate(i.source, values) for i in program.inputs]
     same = {r.b for r in program.relations if isinstance(r, Same)}
     symbols: dict[str, int] = {}
@@ -169,6 +177,13 @@ def run(program: Program, values: Sequence[Any]) -> Any:
     for k, (given, value) in enumerate(zip(program.inputs, objects)):
         if k not in same:
             inputs.append(np.array(value, given.dtype))
+    return inputs, objects
+
+
+def run(program: Program, values: Sequence[Any]) -> Any:
+    """Call a program: what native code and its entry point do."""
+    inputs, objects = parameters(program, values)
+    same = {r.b for r in program.relations if isinstance(r, Same)}
     outputs = interpret(program.function, inputs)
     position = len(program.symbols)
     for k, value in enumerate(objects):

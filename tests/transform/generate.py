@@ -243,4 +243,3 @@ def carried_block(state: State, counter: bool) -> tuple[Block, State]:
 def settle(results: Sequence[Value]) -> State:
     results[RAGGED].set_type(ArrayType(FLOAT64, (results[LENGTH],)))
     return list(results)
-

@@ -12,9 +12,7 @@ def compare(seed: int, order: int, budget: int, depth: int) -> None:
     generator = Generator(seed, budget, depth)
     function = generator.function()
     try:
-        check(
-            function, *generator.arguments(seed), order=order, seed=seed, numerical="where smooth", tolerance=1e-4
-        )
+        check(function, *generator.arguments(seed), order=order, seed=seed, numerical="where smooth", tolerance=1e-4)
     except Exception as e:
         e.add_note(f"seed {seed}\n{function}")
         raise
