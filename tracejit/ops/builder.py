@@ -210,5 +210,3 @@ class Builder:
 
     def return_(self, *values: Value) -> None:
         self.emit(control.return_, values, ())
-
-

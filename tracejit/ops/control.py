@@ -22,19 +22,19 @@ import numpy as np
 from tracejit.ops.primitive import Kind, Primitive, as_kind
 from tracejit.record import record
 
-if_ = Primitive("if", "control")
-while_ = Primitive("while", "control")
-for_ = Primitive("for", "control")
-fusion = Primitive("fusion", "control")
+if_ = Primitive("if", "control", derivative="structure")
+while_ = Primitive("while", "control", derivative="structure")
+for_ = Primitive("for", "control", derivative="structure")
+fusion = Primitive("fusion", "control", derivative="undefined")
 """``fusion() {body}``: the body's last op before its ``yield`` is the root, whose results are yielded and stored in
 memory; the arrays inside are never stored, their elements are computed where the root needs them. Made by
 :mod:`tracejit.lower.fuse`."""
-yield_ = Primitive("yield", "control", terminator=True)
-return_ = Primitive("return", "control", terminator=True)
+yield_ = Primitive("yield", "control", derivative="structure", terminator=True)
+return_ = Primitive("return", "control", derivative="structure", terminator=True)
 
 # The traits of an op with regions depend on its regions: see tracejit.ops.effects.is_pure.
 
-check = Primitive("check", "effect", pure=False)
+check = Primitive("check", "effect", derivative="zero", pure=False)
 """``check(ok, *payload) {exception, args}``: raise unless the scalar bool ``ok``.
 
 ``exception`` is the exception class; ``args`` a tuple with one entry per constructor argument: a ``str`` is a template
@@ -116,12 +116,12 @@ def new_exception(kind: type[BaseException], args: Sequence[Any], state: Mapping
     return error
 
 
-print_ = Primitive("print", "effect", pure=False)
+print_ = Primitive("print", "effect", derivative="zero", pure=False)
 """``print(*values) {parts, sep, end}``: ``parts`` is a tuple of static objects and of :class:`Slot`, :class:`Format`,
 :class:`Nested`; runs at run time, in order. At the loop level an array operand is its buffer followed by its
 dimensions, and attribute ``ranks`` holds the rank of each operand."""
 
-callback = Primitive("callback", "effect", pure=False)
+callback = Primitive("callback", "effect", derivative="undefined", pure=False)
 """``callback(*values) {function, tree, kinds}``: call a Python function with the values at run time, holding the GIL.
 
 ``kinds`` has one :data:`~tracejit.ops.primitive.Kind` per value. ``tree`` is None for positional arguments, else an

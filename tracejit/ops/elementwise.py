@@ -82,6 +82,8 @@ def elementwise(
         codegen=codegen,
         partials=partials,
         jvp=jvp,
+        # of integers and bools alone, or a bool itself
+        derivative="zero" if infer is _predicate or not codegen.keys() & {"f", "c"} else None,
         commutative=commutative,
     )
 
@@ -297,6 +299,7 @@ shl_overflows = elementwise(
     {"i": "emit shl_overflows"},
     infer=_predicate,
 )
+
 
 # --- comparison
 def _comparison(name: str, function: Any, f: str, i: str, u: str, commutative: bool = False) -> Primitive:

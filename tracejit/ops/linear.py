@@ -95,9 +95,7 @@ def accumulate(b: Builder, into: Value, ct: Value, starts: Sequence[Value], pair
             def repeated(b: Builder, rest: list[Pair] = rest) -> list[Value]:
                 return [accumulate(b, into, ct, starts, rest)]
 
-            def strided(
-                b: Builder, k: int = k, j: int = j, step: Value = step, rest: list[Pair] = rest
-            ) -> list[Value]:
+            def strided(b: Builder, k: int = k, j: int = j, step: Value = step, rest: list[Pair] = rest) -> list[Value]:
                 return [accumulate(b, into, ct, starts, [*rest, (k, j, _nonzero(b, step))])]
 
             zero = b.apply(REGISTRY["eq"], step, b.index(0))
@@ -313,4 +311,3 @@ def product_as_loop(b: Builder, op: Op) -> list[Value]:
         return [b.apply(REGISTRY["mul"], product, row)]
 
     return b.for_(0, size, 1, [one], body)
-

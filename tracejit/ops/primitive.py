@@ -17,6 +17,10 @@ Evaluate: TypeAlias = Callable[..., Any]
 Partial: TypeAlias = "Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]] | None"
 Partials: TypeAlias = "tuple[Partial, ...] | Mapping[str, tuple[Partial, ...]]"
 
+Derivative: TypeAlias = Literal["rules", "zero", "undefined", "structure"]
+"""How an op is differentiated: by rules of its own; not at all, because it is constant wherever it is smooth, or
+because nobody can say (an error at the user's line); or by what the transforms know of control flow."""
+
 Kind: TypeAlias = Literal["python", "numpy", "array"]
 """What a value is to the user: a Python scalar, a NumPy scalar, or an array (also of rank 0)."""
 
@@ -48,6 +52,7 @@ class Primitive(PrimitiveBase):
             the op itself applied to the tangents.
         expand: The results in terms of other ops, ``expand(b, op)``; differentiated in the place of ops without rules
             of their own.
+        derivative: What to know of an op without such rules, see :data:`Derivative`. Every op says one or the other.
         batch: Batching rule where the family's default does not fit (slot).
         pure: See :class:`~tracejit.ir.core.PrimitiveBase`.
         terminator: Ends a block.
@@ -66,6 +71,7 @@ class Primitive(PrimitiveBase):
         transpose: Callable[..., Any] | None = None,
         jvp: Callable[..., Any] | None = None,
         expand: Callable[..., Any] | None = None,
+        derivative: Derivative | None = None,
         batch: Callable[..., Any] | None = None,
         pure: bool = True,
         terminator: bool = False,
@@ -82,6 +88,8 @@ class Primitive(PrimitiveBase):
         self.transpose = transpose
         self.jvp = jvp
         self.expand = expand
+        ruled = any(rule is not None for rule in (partials, transpose, jvp, expand))
+        self.derivative: Derivative | None = "rules" if ruled else derivative
         self.batch = batch
         self.pure = pure
         self.terminator = terminator

@@ -24,9 +24,7 @@ def _reduction(name: str, function: Callable[..., Any], **rules: Any) -> Primiti
     return Primitive(name, "reduction", infer=_reduced, evaluate=quiet(evaluate), **rules)
 
 
-reduce_sum = _reduction(
-    "reduce_sum", lambda x, axis: np.sum(x, axis=axis, dtype=x.dtype), transpose=linear.reduce_sum
-)
+reduce_sum = _reduction("reduce_sum", lambda x, axis: np.sum(x, axis=axis, dtype=x.dtype), transpose=linear.reduce_sum)
 """The sum in the operand's dtype (the front end casts first); bool is "or". Floats may be reassociated, with an error
 at most that of NumPy's pairwise summation; 0 over an empty axis."""
 reduce_prod = _reduction(
@@ -36,9 +34,9 @@ reduce_min = _reduction("reduce_min", np.min, transpose=linear.extremum, jvp=lin
 """NaN if any element is; the front end checks that no reduced axis is empty. Elements that are equal to the minimum
 share the derivative equally."""
 reduce_max = _reduction("reduce_max", np.max, transpose=linear.extremum, jvp=linear.extremum_jvp)
-reduce_any = _reduction("reduce_any", np.any)
+reduce_any = _reduction("reduce_any", np.any, derivative="zero")
 """Of bool arrays only."""
-reduce_all = _reduction("reduce_all", np.all)
+reduce_all = _reduction("reduce_all", np.all, derivative="zero")
 
 
 def _arg_type(types: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:
@@ -50,7 +48,7 @@ def _arg_reduction(name: str, function: Callable[..., Any]) -> Primitive:
     def evaluate(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) -> Any:
         return np.asarray(function(operands[0], axis=attrs["axes"][0]), dtype=np.int64)
 
-    return Primitive(name, "reduction", infer=_arg_type, evaluate=evaluate)
+    return Primitive(name, "reduction", infer=_arg_type, evaluate=evaluate, derivative="zero")
 
 
 argmin = _arg_reduction("argmin", np.argmin)

@@ -16,13 +16,15 @@ def _const(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) ->
     return np.asarray(attrs["value"], dtype=types[0].dtype)
 
 
-const = Primitive("const", "structural", evaluate=_const)
+const = Primitive("const", "structural", derivative="zero", evaluate=_const)
 """A constant: attribute ``value`` is a Python scalar for rank 0, else a read-only ``ndarray``."""
 
-empty = Primitive("empty", "structural", evaluate=lambda o, a, t: np.zeros(t[0].shape, t[0].dtype))
+empty = Primitive("empty", "structural", derivative="zero", evaluate=lambda o, a, t: np.zeros(t[0].shape, t[0].dtype))
 """An array whose contents do not matter (``np.empty``; also the value of a name that is unbound on this path)."""
 
-iota = Primitive("iota", "structural", evaluate=lambda o, a, t: np.arange(t[0].shape[0], dtype=t[0].dtype))
+iota = Primitive(
+    "iota", "structural", derivative="zero", evaluate=lambda o, a, t: np.arange(t[0].shape[0], dtype=t[0].dtype)
+)
 """``0, 1, ..., n - 1`` along the only axis."""
 
 
@@ -99,9 +101,7 @@ def _scatter(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) 
     return x
 
 
-scatter = Primitive(
-    "scatter", "structural", infer=lambda t, a: (t[0],), evaluate=_scatter, transpose=linear.scatter
-)
+scatter = Primitive("scatter", "structural", infer=lambda t, a: (t[0],), evaluate=_scatter, transpose=linear.scatter)
 """``scatter(x, v, *indices) {axes, mode="set"|"add"}``: ``x`` with the elements that ``gather`` would read replaced by
 (or increased by) ``v``; on repeated indices the last in C order wins (all are added)."""
 
@@ -119,7 +119,7 @@ def _nonzero(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) 
     return (np.asarray(len(index[0])), *index)
 
 
-nonzero = Primitive("nonzero", "structural", evaluate=_nonzero)
+nonzero = Primitive("nonzero", "structural", derivative="zero", evaluate=_nonzero)
 """``nonzero(mask) -> (n, *indices)``: how many elements of the bool array ``mask`` (rank at least 1) are true, and one
 ``i64[n]`` index array per axis, in C order. ``n`` is the run-time length that the other results' types mention."""
 
@@ -138,4 +138,3 @@ matmul = Primitive(
     jvp=linear.matmul_jvp,
 )
 """``[*batch, m, k] @ [*batch, k, n]`` of one dtype; the batch dimensions are equal."""
-
