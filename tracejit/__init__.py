@@ -15,6 +15,11 @@ with Paused():
     from tracejit.api import jit as jit
     from tracejit.api import unroll as unroll
     from tracejit.derivatives import grad as grad
+    from tracejit.derivatives import hessian as hessian
+    from tracejit.derivatives import hvp as hvp
+    from tracejit.derivatives import jacfwd as jacfwd
+    from tracejit.derivatives import jacobian as jacobian
+    from tracejit.derivatives import jacrev as jacrev
     from tracejit.derivatives import jvp as jvp
     from tracejit.derivatives import linearize as linearize
     from tracejit.derivatives import value_and_grad as value_and_grad
@@ -30,6 +35,11 @@ __all__ = [
     "config",
     "errors",
     "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
     "jit",
     "jvp",
     "linearize",

@@ -95,11 +95,21 @@ def test_scalars() -> None:
         assert run(jacobian(parse(programs.POWER), 0, 0, mode), [2.0, 5])[1] == 80
 
 
-def test_real_and_complex_do_not_mix() -> None:
+def test_real_and_complex() -> None:
     function = parse("""
         func f(%z: c128) {
           %r: f64 = abs %z
           return %r
         }""")
-    with pytest.raises(DerivativeError, match="real and complex"):
-        jacobian(function, 0, 0, "reverse")
+    with pytest.raises(DerivativeError, match="reverse mode can"):
+        jacobian(function, 0, 0, "forward")
+    close(run(jacobian(function, 0, 0, "reverse"), [3 + 4j])[1:], [0.6 - 0.8j], 1e-15, "abs")
+    rotate = parse("""
+        func f(%x: f64) {
+          %z: c128 = cast %x
+          %r: c128 = exp %z
+          return %r
+        }""")
+    with pytest.raises(DerivativeError, match="forward mode can"):
+        jacobian(rotate, 0, 0, "reverse")
+    close(run(jacobian(rotate, 0, 0, "forward"), [1.0])[1:], [np.exp(1.0) + 0j], 1e-15, "exp")

@@ -249,6 +249,255 @@ def linearize(function: Any, /, *primals: Any, has_aux: bool = False) -> Any:
     return made(*primals) if primals else made
 
 
+@overload
+def jacfwd(
+    function: Callable[P, Any],
+    /,
+    *,
+    argnums: Numbers = None,
+    argnames: Names = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> JittedBase[P, Any]: ...
+
+
+@overload
+def jacfwd(
+    *, argnums: Numbers = None, argnames: Names = None, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[[Callable[P, Any]], JittedBase[P, Any]]: ...
+
+
+def jacfwd(
+    function: Any = None,
+    /,
+    *,
+    argnums: Numbers = None,
+    argnames: Names = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Any:
+    """The Jacobian of a function, computed in forward mode: a column per element of the arguments.
+
+    Cheap for few numbers in, many numbers out; see :func:`jacrev` and :func:`jacobian`. The program itself runs once.
+
+    Args:
+        function: Any function that ``jit`` compiles, compiled or not; without it, ``jacfwd(...)`` is a decorator. It
+            returns floating-point numbers or arrays, or containers of them.
+        argnums: As for :func:`grad`.
+        argnames: As for :func:`grad`.
+        has_aux: The function returns ``(value, aux)``, and the result is ``(jacobian, aux)``.
+        holomorphic: As for :func:`grad`. Without it, arguments are real; results may be complex.
+
+    Returns:
+        A function whose result has the structure of the function's result, and in it, for each number or array, the
+        structure of the arguments; there, for each number or array, an array whose shape is that of the result
+        followed by that of the argument (a number, if both are).
+
+    Raises:
+        TypeError: As for :func:`grad`.
+        DerivativeError: As for :func:`grad`.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> tracejit.jacfwd(lambda x: x[1:] * x[:-1])(np.array([1.0, 2.0, 3.0]))
+        array([[2., 1., 0.],
+               [0., 3., 2.]])
+    """
+    return _derived("jacfwd", function, (argnums, argnames), (has_aux, holomorphic))
+
+
+@overload
+def jacrev(
+    function: Callable[P, Any],
+    /,
+    *,
+    argnums: Numbers = None,
+    argnames: Names = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> JittedBase[P, Any]: ...
+
+
+@overload
+def jacrev(
+    *, argnums: Numbers = None, argnames: Names = None, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[[Callable[P, Any]], JittedBase[P, Any]]: ...
+
+
+def jacrev(
+    function: Any = None,
+    /,
+    *,
+    argnums: Numbers = None,
+    argnames: Names = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Any:
+    """The Jacobian of a function, computed in reverse mode: a row per element of the result.
+
+    Cheap for many numbers in, few numbers out; see :func:`jacfwd`, of which arguments and result are the same.
+
+    Args:
+        function: As for :func:`jacfwd`.
+        argnums: As for :func:`grad`.
+        argnames: As for :func:`grad`.
+        has_aux: As for :func:`jacfwd`.
+        holomorphic: As for :func:`grad`. Without it, results are real; arguments may be complex.
+
+    Raises:
+        TypeError: As for :func:`grad`.
+        DerivativeError: As for :func:`grad`.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> tracejit.jacrev(lambda x, w: w @ x, argnums=(0, 1))(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]))
+        (array([[3., 4.]]), array([[[1., 2.]]]))
+    """
+    return _derived("jacrev", function, (argnums, argnames), (has_aux, holomorphic))
+
+
+@overload
+def jacobian(
+    function: Callable[P, Any],
+    /,
+    *,
+    argnums: Numbers = None,
+    argnames: Names = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> JittedBase[P, Any]: ...
+
+
+@overload
+def jacobian(
+    *, argnums: Numbers = None, argnames: Names = None, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[[Callable[P, Any]], JittedBase[P, Any]]: ...
+
+
+def jacobian(
+    function: Any = None,
+    /,
+    *,
+    argnums: Numbers = None,
+    argnames: Names = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Any:
+    """The Jacobian of a function, computed in whichever mode is cheaper for the shapes at hand.
+
+    Forward mode (:func:`jacfwd`) unless the arguments have more elements than the result; for complex numbers, the
+    mode in which the result is well-defined.
+
+    Args:
+        function: As for :func:`jacfwd`.
+        argnums: As for :func:`grad`.
+        argnames: As for :func:`grad`.
+        has_aux: As for :func:`jacfwd`.
+        holomorphic: As for :func:`grad`.
+
+    Raises:
+        TypeError: As for :func:`grad`.
+        DerivativeError: As for :func:`grad`.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> tracejit.jacobian(lambda t: np.array([np.exp(t), np.sin(t)]))(0.0)
+        array([1., 1.])
+    """
+    return _derived("jacobian", function, (argnums, argnames), (has_aux, holomorphic))
+
+
+@overload
+def hessian(
+    function: Callable[P, Any],
+    /,
+    *,
+    argnums: Numbers = None,
+    argnames: Names = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> JittedBase[P, Any]: ...
+
+
+@overload
+def hessian(
+    *, argnums: Numbers = None, argnames: Names = None, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[[Callable[P, Any]], JittedBase[P, Any]]: ...
+
+
+def hessian(
+    function: Any = None,
+    /,
+    *,
+    argnums: Numbers = None,
+    argnames: Names = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Any:
+    """The matrix of second derivatives of a function that returns one number: forward mode over reverse mode.
+
+    Args:
+        function: As for :func:`grad`.
+        argnums: As for :func:`grad`; with several, the result is a tuple of tuples.
+        argnames: As for :func:`grad`.
+        has_aux: The function returns ``(value, aux)``, and the result is ``(hessian, aux)``.
+        holomorphic: As for :func:`grad`.
+
+    Returns:
+        A function whose result has the structure of the argument, and in it, for each number or array, that structure
+        again, with arrays of the two shapes together.
+
+    Raises:
+        TypeError: As for :func:`grad`.
+        DerivativeError: As for :func:`grad`.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> tracejit.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+        array([[4., 2.],
+               [2., 0.]])
+    """
+    return _derived("hessian", function, (argnums, argnames), (has_aux, holomorphic))
+
+
+@overload
+def hvp(function: Callable[..., Any], /, *, has_aux: bool = False) -> JittedBase[..., Any]: ...
+
+
+@overload
+def hvp(
+    function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], /, *, has_aux: bool = False
+) -> Any: ...
+
+
+def hvp(function: Any, /, *vectors: Any, has_aux: bool = False) -> Any:
+    """The Hessian of a function that returns one number, times a vector, without making the matrix.
+
+    ``hvp(f, primals, tangents)`` is the derivative of the gradient of ``f`` at ``primals`` along ``tangents``;
+    ``hvp(f)`` is the compiled function of ``primals`` and ``tangents``. It costs a small multiple of the function.
+
+    Args:
+        function: As for :func:`grad`.
+        vectors: ``primals``, a tuple with the arguments, and ``tangents``, a tuple with a vector for each, of the same
+            structure, shapes and dtypes; ``None`` for an argument that is held constant.
+        has_aux: The function returns ``(value, aux)``, and the result is ``(product, aux)``.
+
+    Returns:
+        A tuple with the product for each argument, ``None`` where the vector is.
+
+    Raises:
+        TypeError: ``function`` cannot be called, or not with these arguments.
+        DerivativeError: As for :func:`grad` and :func:`jvp`.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> tracejit.hvp(lambda x: x[0] ** 2 * x[1], (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
+        (array([4., 2.]),)
+    """
+    made = _derived("hvp", function, None, (has_aux,))
+    return made(*_both(vectors, "hvp")) if vectors else made
+
+
 # --- making them ------------------------------------------------------------------------------------------------------
 
 

@@ -42,13 +42,18 @@ class Jvp(Transformed):
         with Recording(self.__name__) as recording:
             inputs = Inputs(recording, what)
             names = [parameter_name(self.function, k) for k in range(len(primals))]
-            values = [inputs.stand_in(x, name, optional=True) for x, name in zip(primals, names)]
+            values = [
+                x if t is None else inputs.stand_in(x, name, optional=True)
+                for x, t, name in zip(primals, tangents, names)
+            ]
             given, named = self.bind(tuple(values), {})
             result = calls.call(function, tuple(given), named)
             main = split_aux(result, what)[0] if self.has_aux else result
             recorded = recording.close(result, floats(main))
         types = [v.type for v in inputs.values]
         for x, t, name in zip(primals, tangents, names):
+            if t is None:  # a constant
+                continue
             rest = [_arraytype(u) for u in types[len(moved) :]]
             moved += directions(x, t, rest, "tangent", name)
         outputs = recorded.inline(jvp(recorded.function, inputs.positions(recorded)), *moved)

@@ -51,7 +51,7 @@ class Gradient(Transformed):
                 given.append(holder[place])
                 holder[place] = inputs.stand_in(holder[place], parameter_name(self.function, place))
             if self.holomorphic:
-                self._check_complex(inputs, what)
+                check_complex(inputs, what)
             result = calls.call(function, tuple(values), named)
             loss = scalar_loss(split_aux(result, what)[0] if self.has_aux else result, what, self.holomorphic)
             recorded = recording.close(result, [loss])
@@ -66,14 +66,15 @@ class Gradient(Transformed):
             return ((value, aux), grads) if self.with_value else (grads, aux)
         return (result, grads) if self.with_value else grads
 
-    @staticmethod
-    def _check_complex(inputs: Inputs, what: str) -> None:
-        for leaf in inputs.leaves:
-            if leaf.dtype.kind != "c":
-                raise DerivativeError(
-                    f"{what} is to be holomorphic, and an argument is of dtype {leaf.dtype}",
-                    hint="complex arguments, or holomorphic=False",
-                )
+
+def check_complex(inputs: Inputs, what: str) -> None:
+    """What a holomorphic function is differentiated with respect to is complex."""
+    for leaf in inputs.leaves:
+        if leaf.dtype.kind != "c":
+            raise DerivativeError(
+                f"{what} is to be holomorphic, and an argument is of dtype {leaf.dtype}",
+                hint="complex arguments, or holomorphic=False",
+            )
 
 
 def split_aux(result: Any, what: str) -> tuple[Any, Any]:

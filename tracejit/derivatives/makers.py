@@ -7,6 +7,7 @@ from typing import Any
 
 from tracejit.derivatives.forward import Jvp
 from tracejit.derivatives.gradient import Gradient
+from tracejit.derivatives.jacobians import Hvp, Jacobian, Way
 from tracejit.derivatives.reverse import Kind, Split
 from tracejit.derivatives.selection import Selection
 from tracejit.trace.transformed import Transformed
@@ -24,10 +25,30 @@ def _split(how: Kind, function: Any, has_aux: bool) -> Transformed:
     return Split(how, function, has_aux)
 
 
+def _jacobian(how: Way, function: Any, selection: Selection, has_aux: bool, holomorphic: bool) -> Transformed:
+    return Jacobian(how, function, selection, has_aux, holomorphic)
+
+
+def _hessian(how: str, function: Any, selection: Selection, has_aux: bool, holomorphic: bool) -> Transformed:
+    gradient = Gradient("grad", function, selection, has_aux, holomorphic, False)
+    made = Jacobian("jacfwd", gradient, selection, has_aux, holomorphic)
+    made.rename("hessian", function)
+    return made
+
+
+def _hvp(how: str, function: Any, has_aux: bool) -> Transformed:
+    return Hvp(function, has_aux)
+
+
 MAKERS: dict[str, Callable[..., Transformed]] = {
     "grad": _gradient,
     "value_and_grad": _gradient,
     "jvp": _jvp,
     "vjp": _split,
     "linearize": _split,
+    "jacfwd": _jacobian,
+    "jacrev": _jacobian,
+    "jacobian": _jacobian,
+    "hessian": _hessian,
+    "hvp": _hvp,
 }

@@ -14,6 +14,8 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from tracejit.errors import stripped
 from tracejit.trace.control import control
 
@@ -39,13 +41,17 @@ class Transformed(Inlined):
 
     def __init__(self, how: str, function: Callable[..., Any], signature: inspect.Signature | None = None) -> None:
         self.function = function
+        self.rename(how, function)
+        self.__module__ = str(getattr(_innermost(function), "__module__", None) or "")
+        self.inner_signature = signature_of(function)
+        self.__signature__ = self.inner_signature if signature is None else signature
+
+    def rename(self, how: str, function: Any) -> None:
+        """Be called ``how`` of ``function``."""
         name = name_of(function)
         self.__name__ = f"{how}_{name.rpartition('.')[2].strip('<>')}"
         self.__qualname__ = f"{how}({name})"
-        self.__module__ = str(getattr(_innermost(function), "__module__", None) or "")
         self.__doc__ = f"{how} of {name}."
-        self.inner_signature = signature_of(function)
-        self.__signature__ = self.inner_signature if signature is None else signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise AssertionError("transforms are compiled, or inlined")
@@ -82,6 +88,9 @@ def name_of(function: Any) -> str:
 
 def signature_of(function: Any) -> inspect.Signature:
     """The parameters of a function; any number of positional ones where Python cannot tell."""
+    if isinstance(function, np.ufunc):
+        names = (f"x{k}" for k in range(1, function.nin + 1))
+        return inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names])
     try:
         return inspect.signature(function)
     except (TypeError, ValueError):

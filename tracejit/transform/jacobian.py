@@ -1,70 +1,109 @@
 """Whole Jacobians: the linear part of a derivative, applied to one basis vector after the other.
 
-The program runs once. Then a loop goes over the elements of the input (forward mode) or of the output (reverse mode)
-and computes a column or a row from the residuals.
+The program runs once. Then a loop goes over the elements of an input (forward mode) or of an output (reverse mode) and
+computes a column or a row from the residuals.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from tracejit.errors import DerivativeError
 from tracejit.ir.core import Function, Value, inline_block
 from tracejit.ops.builder import Builder
 from tracejit.transform.structure import is_float
-from tracejit.transform.vjp import Split, linearize, split
+from tracejit.transform.vjp import split, transpose
+
+Mode = Literal["forward", "reverse"]
 
 
-def jacobian(function: Function, wrt: int, output: int, mode: Literal["forward", "reverse"]) -> Function:
-    """The function that also gives the derivative of each element of an output with respect to each of an input.
+def jacobian(function: Function, wrt: int, output: int, mode: Mode) -> Function:
+    """:func:`jacobians` of one output with respect to one input."""
+    return jacobians(function, [wrt], [output], mode)
+
+
+def jacobians(function: Function, wrt: Sequence[int], outputs: Sequence[int], mode: Mode) -> Function:
+    """The function that also gives the derivative of each element of outputs with respect to each of inputs.
 
     Args:
         function: An array-level function.
-        wrt: Position of a floating-point parameter.
-        output: Position of a floating-point output.
-        mode: Which way to go: forward mode costs as much as the program for each element of the input, reverse mode
-            for each element of the output.
+        wrt: Positions of floating-point parameters.
+        outputs: Positions of floating-point outputs.
+        mode: Which way to go: forward mode costs as much as the program for each element of the inputs, reverse mode
+            for each element of the outputs.
 
     Returns:
-        A function with the parameters of ``function`` that gives its outputs and, last, an array whose shape is that of
-        the output followed by that of the input.
+        A function with the parameters of ``function`` that gives its outputs and then, for each of ``outputs``, for
+        each of ``wrt``, an array whose shape is that of the output followed by that of the input.
     """
+    for k in outputs:
+        _check(function, k, wrt, mode)
+    parts = split(function, wrt, outputs)
+    whole, count = parts.forward, len(function.outputs)
+    last = whole.body.ops.pop()
+    primal, residuals = last.operands[:count], last.operands[count:]
+    xs, ys = [whole.params[k] for k in wrt], [primal[k] for k in outputs]
+    b = Builder(whole.body)
+    given, found = (xs, ys) if mode == "forward" else (ys, xs)
+    linear = _one_by_one(parts.backward, len(given), len(found), mode)
+    table = [_matrices(b, part, residuals, v, found) for part, v in zip(linear, given)]
+    ordered = []
+    for k, y in enumerate(ys):
+        for i, x in enumerate(xs):
+            matrix = b.transpose(table[i][k], (1, 0)) if mode == "forward" else table[k][i]
+            ordered.append(b.reshape(matrix, (*y.shape, *x.shape)))
+    last.set_operands([*primal, *ordered])
+    whole.body.append(last)
+    return whole
+
+
+def _check(function: Function, output: int, wrt: Sequence[int], mode: Mode) -> None:
     y = function.outputs[output]
     if not is_float(y):
         raise DerivativeError(f"output {output} of {function.name} is {y.type}: it has no derivative")
-    if y.dtype != function.params[wrt].dtype and "c" in (y.dtype.kind, function.params[wrt].dtype.kind):
-        raise DerivativeError("the Jacobian of a function between real and complex numbers is not a matrix of numbers")
-    if mode == "forward":
-        parts = linearize(function, [wrt])
-        which = [k for k, v in enumerate(function.outputs) if is_float(v)].index(output)
-    else:
-        parts, which = split(function, [wrt], [output]), 0
-    return _rows(parts, len(function.outputs), wrt, output, which, mode)
+    for k in wrt:
+        x = function.params[k]
+        given, found = (x, y) if mode == "forward" else (y, x)
+        if given.dtype.kind == "c" and found.dtype.kind != "c":
+            other = "reverse" if mode == "forward" else "forward"
+            raise DerivativeError(
+                f"a derivative from {x.dtype} to {y.dtype} is not linear in complex numbers: {mode} mode cannot "
+                f"compute a Jacobian of it, {other} mode can"
+            )
 
 
-def _rows(
-    parts: Split, count: int, wrt: int, output: int, which: int, mode: Literal["forward", "reverse"]
-) -> Function:
-    whole, linear = parts.forward, parts.backward
-    body = whole.body
-    last = body.ops.pop()
-    outputs, residuals = last.operands[:count], last.operands[count:]
-    x, y = whole.params[wrt], outputs[output]
-    given, found = (x, y) if mode == "forward" else (y, x)
-    dtype = linear.outputs[which].dtype
-    b = Builder(body)
-    rows, columns = b.dim_product(given.shape), b.dim_product(found.shape)
+def _one_by_one(backward: Function, given: int, found: int, mode: Mode) -> list[Function]:
+    """For each given vector a linear function of residuals and it alone, the other vectors being zero."""
+    first = len(backward.params) - (found if mode == "forward" else given)
+    if mode == "reverse":
+        if given == 1:
+            return [backward]
+        # backward again from each of its inputs alone
+        forward = transpose(backward, range(first, first + given))
+        return [transpose(_only(forward, k), range(first, first + found)) for k in range(given)]
+    return [transpose(_only(backward, k), range(first, first + found)) for k in range(given)]
 
-    def row(b: Builder, i: Value, matrix: Value) -> list[Value]:
+
+def _only(function: Function, output: int) -> Function:
+    """A copy of a function with one of its outputs."""
+    copy = function.clone()
+    copy.body.terminator.set_operands([copy.outputs[output]])
+    return copy
+
+
+def _matrices(
+    b: Builder, linear: Function, residuals: Sequence[Value], given: Value, found: Sequence[Value]
+) -> list[Value]:
+    """What ``linear`` makes of each basis vector like ``given``, a row each; a matrix per output."""
+    rows = b.dim_product(given.shape)
+    columns = [b.dim_product(v.shape) for v in found]
+
+    def row(b: Builder, i: Value, *matrices: Value) -> list[Value]:
         basis = b.fill(b.const(0, given.dtype), (rows,))
         basis = b.reshape(b.update(basis, b.const(1, given.dtype), (i,), (), ()), given.shape)
-        result = inline_block(linear.body, [*residuals, basis], b.block.append)[which]
-        flat = b.reshape(result, (columns,))
-        return [b.update(matrix, flat, (i, 0), ((1, 0),), (1,))]
+        results = inline_block(linear.body, [*residuals, basis], b.block.append)
+        return [b.update(m, b.reshape(r, (n,)), (i, 0), ((1, 0),), (1,)) for m, r, n in zip(matrices, results, columns)]
 
-    matrix = b.for_(0, rows, 1, [b.empty(dtype, (rows, columns))], row)[0]
-    if mode == "forward":
-        matrix = b.transpose(matrix, (1, 0))
-    last.set_operands([*outputs, b.reshape(matrix, (*y.shape, *x.shape))])
-    body.append(last)
-    return whole
+    empty = [b.empty(v.dtype, (rows, n)) for v, n in zip(linear.outputs, columns)]
+    return b.for_(0, rows, 1, empty, row)
