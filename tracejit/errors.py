@@ -102,6 +102,10 @@ class DerivativeError(TracejitError):
     """A derivative is asked for that does not exist or is not defined."""
 
 
+class BatchError(TracejitError):
+    """Arguments or results that ``vmap`` cannot split into lanes or put together."""
+
+
 def a(name: str) -> str:
     """``name`` with its indefinite article."""
     return f"an {name}" if name[:1].lower() in "aeiou" or name.startswith("ndarray") else f"a {name}"

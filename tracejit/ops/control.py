@@ -39,8 +39,8 @@ check = Primitive("check", "effect", derivative="zero", pure=False)
 
 ``exception`` is the exception class; ``args`` a tuple with one entry per constructor argument: a ``str`` is a template
 in which ``{k}`` stands for payload ``k`` as Python prints it (``str.format``: a literal brace is doubled), a
-:class:`Slot`, :class:`Format` or :class:`Nested` is what it stands for, any other object is passed as it is. Ordered
-with all other effects."""
+:class:`Slot`, :class:`Format` or :class:`Nested` is what it stands for, any other object is passed as it is. ``notes``,
+templates too, become notes of the exception. Ordered with all other effects."""
 
 
 @record(frozen=True)
@@ -101,6 +101,8 @@ def exception_of(attrs: Mapping[str, Any], payload: Sequence[np.ndarray[Any, Any
     error = new_exception(attrs["exception"], args, materialise(attrs.get("state"), payload))
     if "cause" in attrs:
         error.__cause__ = materialise(attrs["cause"], payload)
+    for note in attrs.get("notes", ()):
+        error.add_note(note.format(*numbers))
     return error
 
 

@@ -53,7 +53,8 @@ class Primitive(PrimitiveBase):
         expand: The results in terms of other ops, ``expand(b, op)``; differentiated in the place of ops without rules
             of their own.
         derivative: What to know of an op without such rules, see :data:`Derivative`. Every op says one or the other.
-        batch: Batching rule where the family's default does not fit (slot).
+        batch: What it becomes for many lanes at once, where the family's default does not fit (see
+            :mod:`tracejit.ops.batching`); an op without either runs lane by lane.
         pure: See :class:`~tracejit.ir.core.PrimitiveBase`.
         terminator: Ends a block.
         commutative: Operands of a binary op may be swapped.

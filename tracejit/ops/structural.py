@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.ir.types import ArrayType, Type
-from tracejit.ops import linear
+from tracejit.ops import batching, linear
 from tracejit.ops.primitive import Attrs, Primitive
 
 
@@ -49,7 +49,7 @@ def _view(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) -> 
     return x[index] if x.ndim else np.broadcast_to(x, shape).copy()
 
 
-view = Primitive("view", "structural", evaluate=_view, transpose=linear.view)
+view = Primitive("view", "structural", evaluate=_view, transpose=linear.view, batch=batching.view)
 """``view(x, *starts, *steps) {pairs}``: every strided view NumPy can make, and broadcasting.
 
 Element ``r`` of the result is ``x[b]`` with
@@ -69,12 +69,23 @@ def _update(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) -
     return x
 
 
-update = Primitive("update", "structural", infer=lambda t, a: (t[0],), evaluate=_update, transpose=linear.update)
+update = Primitive(
+    "update",
+    "structural",
+    infer=lambda t, a: (t[0],),
+    evaluate=_update,
+    transpose=linear.update,
+    batch=batching.update,
+)
 """``update(x, v, *starts, *steps) {pairs}``: ``x`` with the elements of its ``view`` replaced by ``v``, whose shape is
 the view's. When several indices name the same element (step 0) the last in C order wins. An array store in SSA form."""
 
 reshape = Primitive(
-    "reshape", "structural", evaluate=lambda o, a, t: np.reshape(o[0], t[0].shape), transpose=linear.reshape
+    "reshape",
+    "structural",
+    evaluate=lambda o, a, t: np.reshape(o[0], t[0].shape),
+    transpose=linear.reshape,
+    batch=batching.reshape,
 )
 """The same elements in C order under the result type's shape."""
 
@@ -85,7 +96,7 @@ def _gather(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) -
     return moved[tuple(index)]
 
 
-gather = Primitive("gather", "structural", evaluate=_gather, transpose=linear.gather)
+gather = Primitive("gather", "structural", evaluate=_gather, transpose=linear.gather, batch=batching.gather)
 """``gather(x, *indices) {axes}``: integer-array indexing of the axes ``axes`` of ``x`` by as many index arrays of one
 common shape and dtype i64, all in bounds and non-negative. The result shape is the index shape followed by the
 remaining axes of ``x`` in order."""
@@ -101,7 +112,14 @@ def _scatter(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) 
     return x
 
 
-scatter = Primitive("scatter", "structural", infer=lambda t, a: (t[0],), evaluate=_scatter, transpose=linear.scatter)
+scatter = Primitive(
+    "scatter",
+    "structural",
+    infer=lambda t, a: (t[0],),
+    evaluate=_scatter,
+    transpose=linear.scatter,
+    batch=batching.scatter,
+)
 """``scatter(x, v, *indices) {axes, mode="set"|"add"}``: ``x`` with the elements that ``gather`` would read replaced by
 (or increased by) ``v``; on repeated indices the last in C order wins (all are added)."""
 
@@ -110,7 +128,7 @@ def _concat(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) -
     return np.concatenate([np.asarray(o) for o in operands], axis=attrs["axis"])
 
 
-concat = Primitive("concat", "structural", evaluate=_concat, transpose=linear.concat)
+concat = Primitive("concat", "structural", evaluate=_concat, transpose=linear.concat, batch=batching.concat)
 """Join arrays of one dtype along the existing axis ``axis``."""
 
 
@@ -136,5 +154,6 @@ matmul = Primitive(
     evaluate=lambda o, a, t: np.matmul(o[0], o[1]),
     transpose=linear.matmul,
     jvp=linear.matmul_jvp,
+    batch=batching.matmul,
 )
 """``[*batch, m, k] @ [*batch, k, n]`` of one dtype; the batch dimensions are equal."""
