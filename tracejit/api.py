@@ -15,6 +15,7 @@ from tracejit.errors import stripped
 from tracejit.runtime.jitted import Jitted, JittedBase, compiled
 from tracejit.runtime.options import Options
 
+_MISSING: Any = object()
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
@@ -50,7 +51,7 @@ def jit(
 
 
 def jit(
-    function: Any = None,
+    function: Any = _MISSING,
     /,
     *,
     static_argnames: str | Iterable[str] = (),
@@ -87,7 +88,7 @@ def jit(
     """
     try:
         options = Options(_names(static_argnames), _numbers(static_argnums), _shapes(shapes))
-        return _Decorator(options) if function is None else _jit(function, options)
+        return _Decorator(options) if function is _MISSING else _jit(function, options)
     except (TypeError, ValueError) as error:
         stripped(error)
         raise
@@ -159,18 +160,26 @@ def _kind(value: Any) -> str:
         return f"the class {value.__name__}: compile its methods"
     if isinstance(value, property):
         return "properties: compile a function that the property calls"
+    if value is None or isinstance(value, types.ModuleType):
+        return "None" if value is None else f"modules: {value.__name__}"
     return f"objects of type {type(value).__name__}: {value!r}"
 
 
 def _names(given: str | Iterable[str]) -> tuple[str, ...]:
-    names = tuple(n.strip() for n in given.split(",") if n.strip()) if isinstance(given, str) else tuple(given)
-    if not all(isinstance(n, str) for n in names):
-        raise TypeError(f"static_argnames is {given!r}, expected names of parameters")
-    return names
+    names = [n.strip() for n in given.split(",") if n.strip()] if isinstance(given, str) else given
+    return _tuple_of(str, names, f"static_argnames is {given!r}, expected names of parameters")
 
 
 def _numbers(given: int | Iterable[int]) -> tuple[int, ...]:
-    return (given,) if isinstance(given, int) else tuple(given)
+    message = f"static_argnums is {given!r}, expected positions of parameters"
+    return _tuple_of(int, (given,) if isinstance(given, int) else given, message)
+
+
+def _tuple_of(kind: type[T], items: Any, message: str) -> tuple[T, ...]:
+    found = tuple(items) if isinstance(items, Iterable) else (items,)
+    if not all(isinstance(item, kind) for item in found):
+        raise TypeError(message)
+    return found
 
 
 def _shapes(given: Shapes | None) -> Shapes | None:

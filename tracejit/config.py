@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal, get_args
 
+from tracejit.errors import stripped
 from tracejit.record import record, replace
 
 __all__ = ["Settings", "Shapes", "current", "describe", "override"]
@@ -35,10 +36,9 @@ def _flag(text: str) -> bool:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("expected a positive number")
-    return number
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise ValueError("expected a positive whole number")
+    return int(text)
 
 
 def _shapes(text: str) -> str:
@@ -124,18 +124,27 @@ def current() -> Settings:
     return _from_environment
 
 
+def _checked(name: str, value: Any) -> Any:
+    if name not in _ABOUT:
+        raise TypeError(f"there is no setting {name!r}; there are {', '.join(_ABOUT)}")
+    parse, _ = _ABOUT[name]
+    try:
+        return parse(str(value) if not isinstance(value, frozenset) else ",".join(value))
+    except ValueError as error:
+        raise ValueError(f"setting {name}={value!r}: {error}") from None
+
+
 @contextmanager
 def override(**changes: Any) -> Iterator[Settings]:
     """Change settings inside a ``with`` (in this thread, or asynchronous task).
 
     Values may be given as in the environment: ``override(log="passes")``.
     """
-    values: dict[str, Any] = {}
-    for name, value in changes.items():
-        if name not in _ABOUT:
-            raise TypeError(f"there is no setting {name!r}; see tracejit.config.describe()")
-        parse, _ = _ABOUT[name]
-        values[name] = parse(str(value) if not isinstance(value, frozenset) else ",".join(value))
+    try:
+        values = {name: _checked(name, value) for name, value in changes.items()}
+    except (TypeError, ValueError) as error:
+        stripped(error)
+        raise
     token = _override.set(replace(current(), **values))
     try:
         yield current()

@@ -227,6 +227,16 @@ def is_internal(frame: FrameType) -> bool:
     return (name == _PACKAGE or name.startswith(_PACKAGE + ".")) and not name.startswith(_USER_PARTS)
 
 
+def user_place(frame: FrameType | None) -> Loc | None:
+    """Where the user's code is that calls, by some of tracejit's own, the code of ``frame``."""
+    while frame is not None and is_internal(frame):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    line, column, end_column = position(frame.f_code, frame.f_lasti)
+    return Loc(frame.f_code.co_filename, line or frame.f_lineno, column, end_column, frame.f_code.co_qualname)
+
+
 def frames(error: BaseException) -> Iterator[FrameType]:
     """The frames of an exception's traceback, outermost first."""
     tb = error.__traceback__

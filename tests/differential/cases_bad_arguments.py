@@ -11,6 +11,8 @@ from functools import partial
 
 import numpy as np
 
+from tracejit.errors import UnsupportedError
+
 from .harness import Call
 from .inputs import EDGE_INTS, each, edge, fortran, inf, nan, rand
 from .registry import REFUSED, scenario
@@ -392,5 +394,5 @@ def the_same_list_inside_itself(jit):
     f = jit(lambda items: items[0] + 1)
     try:
         return f(loop)
-    except (ValueError, RecursionError, TypeError):
+    except UnsupportedError:
         return 2.0

@@ -25,13 +25,13 @@ def misaligned(n=3):
 
 def test_ordinary_arguments_stay_what_they_are():
     values = [np.zeros(3), (np.zeros(3), 1.0), [np.zeros(3)], {"a": 1}, None, "s"]
-    copies = copy_in(values)
+    copies = copy_in("abcdef", values)
     assert not copies and all(a is b for a, b in zip(copies.values, values))
 
 
 def test_odd_arrays_are_copied_in_and_out():
     m, swapped = misaligned(), np.arange(3.0).astype(">f8")
-    copies = copy_in([m, (swapped, 5), m])
+    copies = copy_in("abc", [m, (swapped, 5), m])
     a, (b, five), c = copies.values
     assert a is c and five == 5 and a.flags.aligned and b.dtype.isnative
     np.testing.assert_array_equal(a, m)
@@ -51,14 +51,14 @@ def test_odd_arrays_are_copied_in_and_out():
 def test_read_only_copies():
     m = misaligned()
     m.flags.writeable = False
-    copies = copy_in([m])
+    copies = copy_in("a", [m])
     assert not copies.values[0].flags.writeable
     copies.copy_out()
 
 
 def test_odd_arrays_inside_lists_are_refused():
     for inside in ([misaligned()], {"a": (1, misaligned())}, [[np.zeros(3, ">f8")]]):
-        assert not copy_in([inside])
+        assert not copy_in("a", [inside])
         with pytest.raises(UnsupportedError, match=r"p0\[.* is (misaligned|byte-swapped)"):
             arrays(inside)
     with pytest.raises(UnsupportedError, match=r"p0\[0\] is a numpy.longlong"):
@@ -66,7 +66,7 @@ def test_odd_arrays_inside_lists_are_refused():
 
 
 def test_numpy_scalars_of_other_c_types():
-    (value,) = copy_in([np.longlong(5)]).values
+    (value,) = copy_in("a", [np.longlong(5)]).values
     assert type(value) is np.int64 and value == 5
 
 
@@ -125,3 +125,13 @@ def test_what_cannot_be_one_flat_array():
     y.flags.writeable = False
     with pytest.raises(UnsupportedError, match="read-only"):
         groups(x, y).overlaps  # noqa: B018
+
+
+@pytest.mark.parametrize("odd", [misaligned(4), np.arange(4.0).astype(">f8")], ids=["misaligned", "byte-swapped"])
+def test_copies_of_arrays_that_share_memory_are_refused(odd):
+    for other in (odd[:2], [1, {"k": odd[1:]}], (odd[::-1],)):
+        with pytest.raises(UnsupportedError, match="x and y overlap in memory, and x is (misaligned|byte-swapped)"):
+            copy_in("xy", [odd, other])
+    assert len(copy_in("xy", [odd, odd]).pairs) == 1
+    assert len(copy_in("xy", [odd[:2], odd[2:]]).pairs) == 2
+    assert len(copy_in("xy", [odd[::2], odd[1::2]]).pairs) == 2

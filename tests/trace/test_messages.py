@@ -138,7 +138,7 @@ def test_a_try_around_a_raise_under_a_traced_condition() -> None:
             x = 0.0
         return x
 
-    assert "this 'try' would catch it" in message(f, 1.0)
+    assert "this would catch it" in message(f, 1.0)
 
 
 def test_comprehension_of_unknown_length() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from tracejit.runtime.signature import ArrayLeaf, native_dtype, needs_copy, oddi
 
 Array = np.ndarray[Any, Any]
 
-_HINT = "pass a copy of one of them"
+_HINT = "a copy of one of them as the argument"
 
 
 # --- byte-swapped and misaligned arrays
@@ -60,17 +60,54 @@ class Copies:
             if isinstance(result, np.ndarray) and result.base is copy:
                 raise UnsupportedError(
                     f"the result is a view of an argument whose memory is {oddity(original)}",
-                    hint="pass np.ascontiguousarray(x.astype(x.dtype.newbyteorder('='))), or return a copy",
+                    hint="a copy as the result; or x.astype(x.dtype.newbyteorder('=')) as the argument",
                 )
         return result
 
 
-def copy_in(values: Sequence[Any]) -> Copies:
-    """Replace what compiled code cannot address by equal objects that it can."""
+def copy_in(names: Sequence[str], values: Sequence[Any]) -> Copies:
+    """Replace what compiled code cannot address by equal objects that it can.
+
+    Args:
+        names: Of the arguments.
+        values: The arguments.
+
+    Raises:
+        UnsupportedError: One of the copied arrays shares memory with another argument: a write into one of them would
+            not be seen in the other.
+    """
     copies = Copies([])
     known: dict[int, Array] = {}
     copies.values = [_usable(v, copies, known) for v in values]
+    if copies:
+        arrays = [(name, x) for name, value in zip(names, values, strict=True) for x in _arrays(value)]
+        for original, _ in copies.pairs:
+            for name, other in arrays:
+                if other is not original and _share_memory(original, other):
+                    first = next(n for n, x in arrays if x is original)
+                    raise UnsupportedError(
+                        f"{first} and {name} overlap in memory, and {first} is {oddity(original)}", hint=_HINT
+                    )
     return copies
+
+
+def _arrays(value: Any) -> Iterator[Array]:
+    """The arrays in an argument."""
+    stack, seen = [value], {id(value)}
+    for x in stack:
+        if isinstance(x, np.ndarray):
+            yield x
+        elif isinstance(x, (tuple, list, dict)):
+            fresh = [v for v in (x.values() if isinstance(x, dict) else x) if id(v) not in seen]
+            seen.update(map(id, fresh))
+            stack.extend(fresh)
+
+
+def _share_memory(a: Array, b: Array) -> bool:
+    try:
+        return np.shares_memory(a, b, max_work=10_000)  # type: ignore[arg-type]  # the stubs know -1 and 0 only
+    except np.exceptions.TooHardError:
+        return True
 
 
 def _usable(value: Any, copies: Copies, known: dict[int, Array]) -> Any:

@@ -23,7 +23,7 @@ from tracejit import config
 from tracejit.codegen import support
 from tracejit.codegen.entry_arguments import flat_parameters, parameters_of
 from tracejit.collector import Paused
-from tracejit.errors import NeedsConcrete, TracejitError
+from tracejit.errors import NeedsConcrete, TracejitError, UnsupportedError
 from tracejit.ir.core import Function, Value
 from tracejit.ir.interface import Argument, ArrayInput, Input, ScalarInput
 from tracejit.record import field, record, replace
@@ -52,6 +52,7 @@ from tracejit.trace import calls
 from tracejit.trace.captures import source_key
 from tracejit.trace.context import is_tracing
 from tracejit.trace.numpy_api.table import has_traced
+from tracejit.trace.places import of_parameter
 from tracejit.trace.program import Specialise, trace
 from tracejit.trace.transformed import Inlined
 
@@ -134,7 +135,7 @@ class Dispatcher:
         if kwargs or len(args) != len(self.names):
             support.provide_bind()
         bound = bind(self.function, self.signature, args, kwargs)
-        copies = aliasing.copy_in(bound.values)
+        copies = aliasing.copy_in(self.names, bound.values)
         try:
             result = self._run(arrange(self.signature, copies.values))
         finally:
@@ -174,7 +175,7 @@ class Dispatcher:
     def version_for(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Version:
         """The version that a call would run, compiled if there is none yet; nothing is run."""
         bound = bind(self.function, self.signature, args, kwargs)
-        bound = arrange(self.signature, aliasing.copy_in(bound.values).values)
+        bound = arrange(self.signature, aliasing.copy_in(self.names, bound.values).values)
         with compile_lock, Paused():
             for version in reversed(self.versions):
                 if version.overlap is None and misfit(version.program, bound.values) is None:
@@ -188,7 +189,7 @@ class Dispatcher:
         """The program that a call would run, as it is after a stage of :data:`tracejit.lower.pipeline.STAGES`."""
         version = self.version_for(args, kwargs)
         bound = bind(self.function, self.signature, args, kwargs)
-        bound = arrange(self.signature, aliasing.copy_in(bound.values).values)
+        bound = arrange(self.signature, aliasing.copy_in(self.names, bound.values).values)
         with compile_lock, Paused():
             signature = self._classify(bound)
             groups = aliasing.Groups(signature.arrays) if version.shares else aliasing.NO_GROUPS
@@ -196,7 +197,12 @@ class Dispatcher:
             return at_stage(program, stage)
 
     def _classify(self, bound: BoundCall) -> Signature:
-        signature = Classifier(self.names, self.policy).classify(bound.values)
+        classifier = Classifier(self.names, self.policy)
+        try:
+            signature = classifier.classify(bound.values)
+        except UnsupportedError as error:
+            error.loc = of_parameter(self.function, classifier.parameter)
+            raise
         fresh = False
         for function in _functions(signature):
             # a second function object made of the same code: from now on the code is what counts
@@ -212,8 +218,8 @@ class Dispatcher:
         limit = config.current().max_versions
         if len(self.versions) >= limit:
             raise TracejitError(
-                f"{self.name} has been compiled {limit} times; its explain() says why, each time",
-                hint="pass what changes as an array or a number that is not used as a Python value, or raise "
+                f"{self.name} has been compiled {limit} times, which is the limit: its explain() says why, each time",
+                hint="what changes as an array, or as a number that is not used as a Python value; or a higher setting "
                 "TRACEJIT_MAX_VERSIONS",
             )
         groups = aliasing.NO_GROUPS  # what the program is to know of shared memory: nothing, as long as it only reads

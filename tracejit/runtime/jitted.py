@@ -91,15 +91,18 @@ class JittedBase(Generic[P, R]):
             stage: ``"traced"`` as recorded, ``"optimized"``, ``"fused"`` (array operations grouped into loops) or
                 ``"loops"`` (the loop level).
         """
-        return str(self._dispatch().program_at(stage, args, kwargs))
+        with _Stripping():
+            return str(self._dispatch().program_at(stage, args, kwargs))
 
     def llvm(self, /, *args: Any, **kwargs: Any) -> str:
         """The LLVM IR, after LLVM's optimiser, of the native code for a call with these arguments."""
-        return self._dispatch().version_for(args, kwargs).native.code.llvm
+        with _Stripping():
+            return self._dispatch().version_for(args, kwargs).native.code.llvm
 
     def asm(self, /, *args: Any, **kwargs: Any) -> str:
         """The assembly of the native code for a call with these arguments."""
-        return self._dispatch().version_for(args, kwargs).native.code.asm
+        with _Stripping():
+            return self._dispatch().version_for(args, kwargs).native.code.asm
 
     def explain(self) -> str:
         """Which versions there are, for which arguments, and why each was compiled."""
@@ -138,6 +141,16 @@ class JittedBase(Generic[P, R]):
         if _importable(self):
             return str(self.__qualname__)  # type: ignore[attr-defined]
         return _unpickle, (self.__wrapped__, self._options)
+
+
+class _Stripping:
+    """``with _Stripping():`` takes our own frames out of the traceback of what is raised."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            _strip(error)
 
 
 def _strip(error: BaseException) -> None:

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tracejit.errors import UnsupportedError, stripped
+from tracejit.errors import UnsupportedError, a, stripped
 from tracejit.ir.interface import (
     Argument,
     ArrayInput,
@@ -49,6 +49,7 @@ PYTHON_DTYPES: dict[type, np.dtype[Any]] = {
 """The dtype that a Python number has in a program."""
 _DTYPES = {(d.kind, d.itemsize): d for d in DTYPE_NAMES}
 _MUTABLE = (set, bytearray, memoryview, deque)
+_NUMBERS = "bool, an integer, float16/32/64 or complex64/128"
 _SUBCLASSED = (int, float, complex, str, bytes, list, dict, set, np.ndarray)
 
 
@@ -244,7 +245,13 @@ class Policy:
 
 
 class Classifier:
-    """Classifies one call."""
+    """Classifies one call.
+
+    Attributes:
+        parameter: The one that is being classified.
+    """
+
+    parameter: str
 
     def __init__(self, names: Sequence[str], policy: Policy) -> None:
         self.names = names
@@ -261,6 +268,7 @@ class Classifier:
     def classify(self, values: Sequence[Any]) -> Signature:
         nodes, keys = [], []
         for k, (name, value) in enumerate(zip(self.names, values, strict=True)):
+            self.parameter = name
             self._static = k in self.policy.static
             node, key = self._node(value, (k,), Argument(k, name))
             nodes.append(node)
@@ -309,7 +317,10 @@ class Classifier:
 
     def _children(self, value: Any, keys: Sequence[Any], path: Path, source: Source) -> list[tuple[Node, Hashable]]:
         if id(value) in self._open:
-            raise ValueError(f"{describe(source)} contains itself")
+            raise UnsupportedError(
+                f"{describe(source)} contains itself, and compiled code takes containers apart",
+                hint="a container of what the function needs",
+            )
         self._open.add(id(value))
         children = [self._node(value[k], (*path, type(k), k), Item(source, k)) for k in keys]
         self._open.remove(id(value))
@@ -321,11 +332,12 @@ class Classifier:
         if dtype is None:
             raise UnsupportedError(
                 f"{describe(source)} is an array of dtype {array.dtype}, which tracejit does not compile",
-                hint="convert it to a numeric dtype (bool, an integer, float16/32/64 or complex64/128) before the call",
+                hint=f"an array of {_NUMBERS}",
             )
         if needs_copy(array):
             raise UnsupportedError(
-                f"{describe(source)} is {oddity(array)}", hint="pass np.array(x, dtype=x.dtype.newbyteorder('='))"
+                f"{describe(source)} is {oddity(array)}, and such an array is taken only as an argument by itself",
+                hint="np.array(x, dtype=x.dtype.newbyteorder('='))",
             )
         leaf = ArrayLeaf(path, source, array, dtype, layout_of(array))
         number = len(self.leaves)
@@ -345,11 +357,12 @@ class Classifier:
             dtype = native_dtype(value.dtype)
             if dtype is None:
                 raise UnsupportedError(
-                    f"{describe(source)} is a NumPy scalar of dtype {value.dtype}, which tracejit does not compile"
+                    f"{describe(source)} is a NumPy scalar of dtype {value.dtype}, which tracejit does not compile",
+                    hint=f"a number that is {_NUMBERS}",
                 )
             if kind is not dtype.type:
                 raise UnsupportedError(
-                    f"{describe(source)} is a numpy.{kind.__name__}", hint=f"pass a numpy.{dtype.type.__name__}"
+                    f"{describe(source)} is a numpy.{kind.__name__}", hint=f"a numpy.{dtype.type.__name__}"
                 )
             scalar_kind: ScalarKind = "numpy"
         else:
@@ -386,18 +399,23 @@ class Classifier:
 
     def _refuse_unusual(self, value: Any, source: Source) -> None:
         kind = type(value)
-        text = f"{describe(source)} is a {kind.__name__}"
+        text = f"{describe(source)} is {a(kind.__name__)}"
         if kind is np.ndarray:
-            raise UnsupportedError(f"{text}, and arrays cannot be static arguments")
+            raise UnsupportedError(
+                f"{text}, and arrays cannot be static arguments", hint="a tuple, or no static_argnames for it"
+            )
         base = next((b for b in _SUBCLASSED if isinstance(value, b) and kind is not b), None)
         if base is not None:
             raise UnsupportedError(
                 f"{text}, a subclass of {base.__name__} that may redefine what its operations mean",
-                hint=f"pass a plain {base.__name__}" + (": np.asarray(x)" if base is np.ndarray else ""),
+                hint=f"a plain {base.__name__}" + (": np.asarray(x)" if base is np.ndarray else ""),
             )
         if isinstance(value, _MUTABLE) or hasattr(kind, "__next__") or inspect.iscoroutine(value):
             raise UnsupportedError(
-                f"{text}: tracejit cannot see when its contents change", hint="pass a tuple, list or dict"
+                f"{text}: tracejit cannot see when its contents change",
+                hint="an array: np.frombuffer(x, np.uint8)"
+                if isinstance(value, (bytearray, memoryview))
+                else "a tuple, list or dict",
             )
 
     def _equal(self, value: Any, path: Path, source: Source) -> tuple[Node, Hashable]:
@@ -414,7 +432,9 @@ class Classifier:
     def _part(self, value: Any, name: str, path: Path, source: Source) -> Hashable:
         place = Attribute(source, name)
         if value is not None and type(value) not in (int, str, bool) and not isinstance(value, np.generic):
-            raise UnsupportedError(f"{describe(place)} is a {type(value).__name__}")
+            raise UnsupportedError(
+                f"{describe(place)} is {a(type(value).__name__)}", hint="a slice or range of ints (or None)"
+            )
         self.guards.append(Guard(place, "equal", value))
         return type(value), exact(value)
 

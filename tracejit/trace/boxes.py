@@ -15,14 +15,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tracejit.errors import CaptureError, UnsupportedError
+from tracejit.errors import CaptureError, NeedsConcrete, UnsupportedError
 from tracejit.ir.core import Block, Value
 from tracejit.ir.types import INT64, Dim
 from tracejit.ops import control
 from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
 from tracejit.trace import dims, layout, promotion
-from tracejit.trace.context import current
+from tracejit.trace.context import current, leaked
 from tracejit.trace.layout import Layout
 from tracejit.trace.lenses import Dims, ImagPart, Lens, Lenses, RealPart, Reshape, Strided, extended, joined
 from tracejit.trace.scalars import UFUNC_OF, ScalarTracer, from_dim, numpy_scalar
@@ -107,7 +107,7 @@ class ArrayTracer(Tracer):
         """The current contents."""
         root = self.root
         if self.context is not current():
-            raise CaptureError("an array of one trace was used in another", hint="do not keep traced values in globals")
+            raise leaked()
         if root.scope is not self.context.scope:
             self.context.localize(root)
         if not self.lenses:
@@ -126,7 +126,7 @@ class ArrayTracer(Tracer):
     def write(self, value: Value) -> None:
         """Replace the contents by ``value``, of the same dtype and shape."""
         if self.context is not current():
-            raise CaptureError("an array of one trace was used in another", hint="do not keep traced values in globals")
+            raise leaked()
         if not self.writeable:
             raise ValueError("assignment destination is read-only")
         self.root._store(self.lenses, value)
@@ -272,7 +272,14 @@ class ArrayTracer(Tracer):
     def __iter__(self) -> Iterator[Any]:
         if not self.shape_dims:
             raise TypeError("iteration over a 0-d array")
-        return map(self.__getitem__, range(len(self)))
+        length = self.shape_dims[0]
+        if not isinstance(length, int):
+            raise NeedsConcrete(
+                from_dim(length),
+                "its value to take the array apart",
+                hint="a 'for' statement over the array, or its items one by one: x[0], x[1]",
+            )
+        return map(self.__getitem__, range(length))
 
     # --- indexing
     def __getitem__(self, key: Any) -> Any:

@@ -24,14 +24,14 @@ from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.control import control
 from tracejit.trace.journal import is_iterator, is_stateful, may_change, mutates
-from tracejit.trace.numpy_api import OUTSIDE, call_function, lookup, name_of
+from tracejit.trace.numpy_api import call_function, lookup, name_of
 from tracejit.trace.numpy_api.table import has_traced
 from tracejit.trace.rewrite import Rewritten, rewrite
 from tracejit.trace.samples import type_text
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.source import NoSource, source_of
 from tracejit.trace.strings import TracedString, holds_traced
-from tracejit.trace.tracer import is_traced
+from tracejit.trace.tracer import OUTSIDE, is_traced
 from tracejit.trace.transformed import Inlined
 from tracejit.trace.unrewritten import guard_code
 
@@ -51,6 +51,9 @@ _IMPURE = {
         "memmap", "set_printoptions", "seterr", "seterrcall", "setbufsize",
     },
 }  # fmt: skip
+_BYTES = (bytes, bytearray)
+"""Classes that make a copy of the memory of an array."""
+_NO_ARRAY = "object __array__ method not producing an array"
 _UNTRACED = r"\b(ScalarTracer|ArrayTracer|ChoiceTracer|TracedString|Either|MaybeUnbound)\b"
 
 
@@ -282,6 +285,8 @@ def _native(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     if module.partition(".")[0] == "numpy" and not isinstance(function, type):
         if has_traced(args) or has_traced(kwargs.values()):
             return call_function(function, args, kwargs)
+    if function in _BYTES and any(map(is_traced, args)):
+        raise _unable(function)
     _note_changes(function, args)
     args = tuple(_ready(a) for a in args)
     kwargs = {k: _ready(v) for k, v in kwargs.items()}
@@ -289,14 +294,22 @@ def _native(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
         result = function(*args, **kwargs)
     except TypeError as error:
         if re.search(_UNTRACED, str(error)):
-            raise UnsupportedError(
-                f"{name_of(function)} does not work with values that are known only at run time", hint=OUTSIDE
-            ) from None
+            raise _unable(function) from None
+        raise
+    except ValueError as error:
+        if _NO_ARRAY in str(error):
+            raise _unable(function) from None
         raise
     if type(result) is np.ndarray and result.dtype in DTYPE_NAMES:
         # made by a library just now: the program may write into it
         return ArrayTracer(current().at().const(result, result.dtype))
     return result
+
+
+def _unable(function: Any) -> UnsupportedError:
+    return UnsupportedError(
+        f"{name_of(function)} does not work with values that are known only at run time", hint=OUTSIDE
+    )
 
 
 def _ready(argument: Any) -> Any:
@@ -330,7 +343,7 @@ def _inlined(function: Any, *args: Any, **kwargs: Any) -> Any:
 def _refuse_impure(function: Any) -> None:
     owner = getattr(function, "__self__", None)
     if control().captures.is_opaque(owner) and type(owner).__module__ not in _UNCHANGING:
-        raise _refused(f"{type(owner).__name__}.{getattr(function, '__name__', '')}")
+        raise _refused(name_of(function))
     name = getattr(function, "__name__", "")
     for place in {getattr(function, "__module__", None), getattr(type(owner), "__module__", None), _module_of(owner)}:
         package = (place or "").partition(".")[0]
@@ -345,9 +358,10 @@ def _module_of(owner: Any) -> Any:
 
 
 def _refused(name: str) -> UnsupportedError:
+    random = "random" in name or "Generator" in name
     return UnsupportedError(
         f"{name} would be called once, while the function is compiled, and not each time it runs",
-        hint="call it outside of the compiled function: pass in what it gives, or return what it needs",
+        hint="random numbers drawn outside of the compiled function, as an array argument" if random else OUTSIDE,
     )
 
 

@@ -15,12 +15,12 @@ import inspect
 import numbers
 import types
 from collections import deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, MutableMapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from tracejit.errors import CaptureError, UnsupportedError
+from tracejit.errors import CaptureError, UnsupportedError, a
 from tracejit.ir.core import Value
 from tracejit.ir.interface import (
     Argument,
@@ -352,13 +352,13 @@ class Captures:
         if dtype.newbyteorder("=") not in DTYPE_NAMES or dtype.fields is not None:
             raise UnsupportedError(
                 f"{describe(source)} is an array of dtype {dtype}, which tracejit does not compile",
-                hint="convert it to a numeric dtype (bool, an integer, float16/32/64 or complex64/128) beforehand",
+                hint="an array of bool, an integer, float16/32/64 or complex64/128",
             )
         size = dtype.itemsize
         if not dtype.isnative or not value.flags.aligned or any(s % size for s in value.strides):
             raise UnsupportedError(
                 f"the array {describe(source)} is byte-swapped or misaligned in memory, and it is no argument",
-                hint="pass it as an argument, or make it np.array(x, dtype=x.dtype.newbyteorder('='))",
+                hint="it as an argument; or np.array(x, dtype=x.dtype.newbyteorder('='))",
             )
         flags = value.flags
         layout: Layout = "C" if flags.c_contiguous else "F" if flags.f_contiguous else "strided"
@@ -403,7 +403,7 @@ class Captures:
             raise UnsupportedError(
                 f"{describe(source)} brings the items of captured containers to more than {_MAX_WATCHED}: compiled "
                 "code would have to check each of them in every call",
-                hint="keep the numbers in an array, or pass what the function needs as arguments",
+                hint="an array of the numbers, or what the function needs of them as arguments",
             )
         stand_in: Any = type(value)()
         self._known[id(value)] = (stand_in, source)
@@ -427,7 +427,10 @@ class Captures:
         for name in ("start", "stop", "step"):
             part = getattr(value, name)
             if part is not None and type(part) not in (int, str, bool):
-                raise UnsupportedError(f"{describe(Attribute(source, name))} is a {type(part).__name__}")
+                raise UnsupportedError(
+                    f"{describe(Attribute(source, name))} is {a(type(part).__name__)}",
+                    hint="a slice or range of ints (or None)",
+                )
             self.guard(Attribute(source, name), "equal", part)
         return value
 
@@ -453,17 +456,17 @@ class Captures:
     def _refuse_subclass(self, value: Any, source: Source) -> None:
         base = next(b for b in _SUBCLASSED if isinstance(value, b))
         raise UnsupportedError(
-            f"{describe(source)} is a {type(value).__name__}, a subclass of {base.__name__} that may redefine what its "
-            "operations mean",
-            hint=f"use a plain {base.__name__}" + (": np.asarray(x)" if base is np.ndarray else ""),
+            f"{describe(source)} is {a(type(value).__name__)}, a subclass of {base.__name__} that may redefine what "
+            "its operations mean",
+            hint=f"a plain {base.__name__}" + (": np.asarray(x)" if base is np.ndarray else ""),
         )
 
     def _instance(self, value: Any, source: Source, guarded: bool) -> Any:
         kind = type(value)
         if isinstance(value, _MUTABLE) or hasattr(kind, "__next__"):
             raise UnsupportedError(
-                f"{describe(source)} is a {kind.__name__}: tracejit cannot see when its contents change",
-                hint="use a tuple, list, dict or frozenset",
+                f"{describe(source)} is {a(kind.__name__)}: tracejit cannot see when its contents change",
+                hint="a tuple, list, dict or frozenset",
             )
         if isinstance(value, _SUBCLASSED):
             self._refuse_subclass(value, source)
@@ -502,8 +505,11 @@ class Captures:
 
     def _module_attribute(self, module: types.ModuleType, name: str) -> Any:
         namespace = vars(module)
-        if name not in namespace or libraries.is_library_module(module) or name.startswith("__"):
+        if name not in namespace or name.startswith("__"):
             return getattr(module, name)
+        value = namespace[name]
+        if libraries.is_library_module(module) and not isinstance(value, (list, dict, MutableMapping)):
+            return value
         return self.glob(namespace, name)
 
     def _class_attribute(self, cls: type, name: str) -> Any:
@@ -545,8 +551,8 @@ class Captures:
         elif id(owner) in self._sources or isinstance(owner, types.ModuleType) or self.is_opaque(owner):
             text = getattr(owner, "__name__", type(owner).__name__)
             raise CaptureError(
-                f"{what} {text} would happen while tracing only: it belongs to code that is not compiled",
-                hint="return the new value, or write into an array",
+                f"{what} {text} would happen once, while the function is compiled, and not each time it runs",
+                hint="the new value as the result, an element of an array, or an attribute of an argument",
             )
 
 

@@ -171,10 +171,16 @@ def _element(items: Staged, each: Any) -> tuple[tuple[Any, ...], np.dtype[Any], 
     shape: tuple[Any, ...] = ()
     if isinstance(value, ArrayTracer):
         if any(not isinstance(d, int) and d.block is arm.block for d in value.shape_dims):
-            raise CaptureError("the rows of this array have lengths that are known at run time only")
+            raise CaptureError(
+                "the rows of this array have lengths that are known at run time only",
+                hint="rows of one length, filled in a 'for' loop: out = np.zeros((n, longest))",
+            )
         shape = value.shape
     elif not isinstance(value, ScalarTracer) and found is None:
-        raise CaptureError(f"an array of {describe(value)} is not supported here")
+        raise CaptureError(
+            f"an item of this array is {describe(value)}, and compiled code has arrays of numbers only",
+            hint="a list of as many items as are known while compiling",
+        )
     arm.abandon()
     assert found is not None
     return shape, found.dtype, nested

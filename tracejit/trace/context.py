@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracejit.errors import CaptureError, is_inline
+from tracejit.errors import CaptureError, is_inline, user_place
 from tracejit.ir.core import Block, Op, Value
 from tracejit.ir.loc import UNKNOWN, Loc
 from tracejit.ops.builder import Builder
@@ -23,11 +23,18 @@ _stack: list[Context] = []
 def current() -> Context:
     """The trace in progress (the innermost one when a trace starts another)."""
     if not _stack:
-        raise CaptureError(
-            "a traced value was used after the function that made it had been traced",
-            hint="do not keep traced values in globals, attributes or containers that outlive the call",
-        )
+        raise leaked()
     return _stack[-1]
+
+
+def leaked() -> CaptureError:
+    """The error for a traced value that is used outside of the trace that it belongs to."""
+    return CaptureError(
+        "this stands for a value that only the compiled program has: it was kept in a place that compiled code does "
+        "not see, such as globals(), and is used outside of the function",
+        hint="'return' in the compiled function, for what is needed outside",
+        loc=None if _stack else user_place(sys._getframe(1)),
+    )
 
 
 def is_tracing() -> bool:

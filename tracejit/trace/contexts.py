@@ -29,7 +29,7 @@ def manager(given: Any) -> Any:
             if _errstate_options(given).get(what) in ("raise", "call", "print", "log"):
                 raise CaptureError(
                     "np.errstate that does more than ignore or warn is not supported in compiled code",
-                    hint="test for the condition: np.isnan, np.isinf",
+                    hint="a test of the result: np.isnan, np.isinf",
                 )
         return given
     if isinstance(given, _HARMLESS):
@@ -39,8 +39,8 @@ def manager(given: Any) -> Any:
         if not libraries.is_library_code(enter.__code__) and not libraries.is_library_code(leave.__code__):
             return _Converted(given)
     raise CaptureError(
-        f"'with {kind.__name__}' would be entered and left while tracing only, not when the compiled program runs",
-        hint="put the 'with' around the call of the compiled function",
+        f"a {kind.__name__} would be entered and left once, while the function is compiled, and not each time it runs",
+        hint="the 'with' around the call of the compiled function",
     )
 
 
@@ -86,7 +86,7 @@ def enter_try(has_finally: bool, kinds: tuple[Any, ...]) -> TryScope:
     if has_finally:
         catches.append(BaseException)
     block = c.context.builder.block
-    scope = TryScope(block, len(block.ops), tuple(catches), c.context.here())
+    scope = TryScope(block, len(block.ops), tuple(catches), c.context.here(), not kinds)
     c.tries.append(scope)
     return scope
 

@@ -81,6 +81,7 @@ class TryScope:
     start: int
     catches: tuple[type[BaseException], ...]
     loc: Loc
+    only_cleans_up: bool
 
 
 def cannot_catch(kind: type[BaseException], loc: Loc | None, scope: TryScope) -> CaptureError:
@@ -88,9 +89,9 @@ def cannot_catch(kind: type[BaseException], loc: Loc | None, scope: TryScope) ->
     place = Loc(scope.loc.file, scope.loc.line, scope.loc.column, scope.loc.end_column, scope.loc.function)
     return CaptureError(
         f"whether {a(kind.__name__)} is raised here is known only at run time, and compiled code cannot catch it",
-        hint="test for the condition instead, or put the 'try' around the call of the compiled function",
+        hint="a test of the condition, or the 'try' around the call of the compiled function",
         loc=loc,
-        related=((place, "this 'try' would catch it"),),
+        related=((place, f"this would {'run code after' if scope.only_cleans_up else 'catch'} it"),),
     )
 
 

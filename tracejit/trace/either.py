@@ -181,15 +181,15 @@ class MaybeUnbound(Tracer):
 
     def get(self) -> Any:
         """The value; the compiled program raises if there is none."""
-        b = self.context.at()
         text = f"cannot access local variable '{self.name}' where it is not associated with a value"
-        b.check(self.bound, UnboundLocalError, (text.replace("{", "{{").replace("}", "}}"),))
+        self.context.at().check(self.bound, UnboundLocalError, (text,))
         return self.value
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise CaptureError(f"{self.name!r} has a value on some paths only, and a nested function uses it")
+    def get_free(self) -> Any:
+        """The same in a function nested in the one that has the name."""
+        text = f"cannot access free variable '{self.name}' where it is not associated with a value in enclosing scope"
+        self.context.at().check(self.bound, NameError, (text,))
+        return self.value
 
 
 def same_object(a: Any, b: Any) -> Any:

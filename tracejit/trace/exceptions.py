@@ -6,7 +6,7 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-from tracejit.errors import CaptureError
+from tracejit.errors import CaptureError, TracejitError
 from tracejit.ir.core import Value
 from tracejit.ir.loc import Loc
 from tracejit.ir.types import BOOL
@@ -24,12 +24,16 @@ from tracejit.trace.tracer import Alternative, Tracer
 def emit_raise(context: Context, error: BaseException, loc: Loc) -> None:
     """End the open block by raising ``error`` (an exception whose arguments may be traced)."""
     payload: list[Value] = []
-    attrs: dict[str, Any] = {"exception": type(error), "args": tuple(_template(a, payload) for a in error.args)}
-    state = _state(error)
-    if state is not None:
-        attrs["state"] = run_time_part(state, payload)
-    if error.__suppress_context__:  # raise ... from ...
-        attrs["cause"] = _cause(error.__cause__, payload)
+    try:
+        attrs: dict[str, Any] = {"exception": type(error), "args": tuple(_template(a, payload) for a in error.args)}
+        state = _state(error)
+        if state is not None:
+            attrs["state"] = run_time_part(state, payload)
+        if error.__suppress_context__:  # raise ... from ...
+            attrs["cause"] = _cause(error.__cause__, payload)
+    except TracejitError as refusal:
+        refusal.loc = loc
+        raise
     b = context.builder
     b.loc = loc
     b.emit(control.check, (b.const(False, BOOL), *payload), (), attrs)
@@ -87,7 +91,7 @@ def run_time_part(x: Any, operands: list[Value], arrays: bool = False) -> Any:
     if isinstance(x, Tracer):
         raise CaptureError(
             f"an exception cannot carry {describe(x)} that is computed when the program runs",
-            hint="put numbers of it, such as x.max(), into the exception",
+            hint="numbers of it in the exception, such as x.max()",
         )
     structure = structure_of(x)
     if structure is not None and holds_traced(x):

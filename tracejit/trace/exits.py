@@ -29,6 +29,7 @@ from tracejit.trace.syntax import (
     has_jump,
     is_true,
     load,
+    same_scope,
     unsupported,
 )
 
@@ -88,8 +89,13 @@ class Exits:
                     return out
                 case ast.Try() if has_jump([st]):
                     if has_jump(st.finalbody):
+                        jump = next(n for n in same_scope(st.finalbody) if isinstance(n, JUMPS))
                         raise unsupported(
-                            st, self.filename, "a jump out of 'finally' is not supported", None, self.function
+                            jump,
+                            self.filename,
+                            "a jump out of 'finally' is not supported: it would swallow exceptions",
+                            "the statement after the 'try'",
+                            self.function,
                         )
                     body_jumps = has_jump(st.body)
                     st.body = self.block(st.body, loop)

@@ -12,7 +12,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from tracejit.trace.flow import Scope, scope_of
-from tracejit.trace.syntax import COMPREHENSIONS, at, hook, load, place_of_attribute, target_names, thunk, unsupported
+from tracejit.trace.syntax import (
+    COMPREHENSIONS,
+    SYNCHRONOUS,
+    at,
+    hook,
+    load,
+    place_of_attribute,
+    target_names,
+    thunk,
+    unsupported,
+)
 
 if TYPE_CHECKING:
     from tracejit.trace.rewrite import Site
@@ -95,6 +105,8 @@ class Expressions(ast.NodeTransformer):
         if where == "local":
             if node in self.unbound_loads:
                 return at(hook("bound", at(ast.Constant(node.id), node), node), node)
+            if node.id not in self.scope.local and not any(node.id in bound for bound in self._bound):
+                return at(hook("free", at(ast.Constant(node.id), node), node), node)
             return node
         if where == "cell":
             if node.id == "__class__":
@@ -184,7 +196,9 @@ class Expressions(ast.NodeTransformer):
         if isinstance(func, ast.Name) and self.resolve(func.id) == "global":
             if func.id == "super" and not node.args and not node.keywords:
                 if self.first_param is None:
-                    self.refuse(node, "super() without arguments is not supported here")
+                    self.refuse(
+                        node, "super() without arguments needs a function with 'self' around it", "super(Class, self)"
+                    )
                 node.args = [at(load("__class__"), node), at(load(self.first_param), node)]
                 return node
             if func.id in ("locals", "vars", "dir") and not node.args:
@@ -243,7 +257,7 @@ class Expressions(ast.NodeTransformer):
         assert isinstance(node, COMPREHENSIONS)
         for generator in node.generators:
             if generator.is_async:
-                self.refuse(node, "'async' is not supported in compiled code")
+                self.refuse(node, "'async' is not supported in compiled code", SYNCHRONOUS)
         first = node.generators[0]
         items = self.expression(first.iter)
         with self._binding(*node.generators):
@@ -294,12 +308,17 @@ class Expressions(ast.NodeTransformer):
                 parts.append(v)
         return at(hook("fstring", *parts), node)
 
-    def _generator(self, node: ast.AST) -> NoReturn:
+    def _yield(self, node: ast.AST) -> NoReturn:
         self.refuse(
-            node, "'yield' and 'await' are not supported in compiled code", "build and return a list or an array"
+            node,
+            "'yield' is not supported in compiled code: it has no generators",
+            "a list or an array that is filled and returned",
         )
 
-    visit_Yield = visit_YieldFrom = visit_Await = _generator
+    visit_Yield = visit_YieldFrom = _yield
+
+    def visit_Await(self, node: ast.Await) -> NoReturn:
+        self.refuse(node, "'await' is not supported in compiled code", SYNCHRONOUS)
 
 
 def _simple(comp: ast.GeneratorExp | ast.ListComp) -> bool:

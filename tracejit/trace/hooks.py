@@ -93,6 +93,9 @@ class Hooks:
     def bound(self, name: str, value: Any) -> Any:
         return value.get() if isinstance(value, MaybeUnbound) else value
 
+    def free(self, name: str, value: Any) -> Any:
+        return value.get_free() if isinstance(value, MaybeUnbound) else value
+
     def rebinds(self, *readers: FunctionType) -> None:
         """A function that assigns ``nonlocal`` names begins; each reader is a lambda that reads one."""
         if is_tracing():
@@ -431,14 +434,22 @@ def _traced_item(owner: Any, key: Tracer) -> Any:
     return owner[_known_key(owner, key)]
 
 
+_INSTEAD = {
+    "list": "an array: np.array(list_of_numbers)[i]",
+    "tuple": "an array: np.array(tuple_of_numbers)[i]",
+    "str": "an array of character codes: np.frombuffer(text.encode(), np.uint8)[i]",
+    "dict": "an array that is indexed by the number, or comparisons: a if k == 1 else b",
+}
+"""What to use in place of a Python object that is indexed by a number known at run time only."""
+
+
 def _known_key(owner: Any, key: Tracer) -> Any:
     """A traced index into a Python object: the exception says which value must be known while compiling."""
     kind = type(owner).__name__
     if isinstance(owner, (list, tuple, str, dict)) and isinstance(key, ScalarTracer):
         raise NeedsConcrete(
-            key, f"the value of {'a key' if isinstance(owner, dict) else 'an index'} of a {kind}",
-            hint=None if isinstance(owner, dict) else f"an array: np.array({kind}_of_numbers)[i]",
-        )  # fmt: skip
+            key, f"the value of {'a key' if isinstance(owner, dict) else 'an index'} of a {kind}", hint=_INSTEAD[kind]
+        )
     if isinstance(owner, (list, tuple, str)) and isinstance(key, ArrayTracer):
         return key.__index__()
     return key

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tracejit.errors import CaptureError, NeedsConcrete
+from tracejit.errors import CaptureError, NeedsConcrete, stripped
 from tracejit.ir.types import INT64, Dim
 from tracejit.ops import elementwise as E
 from tracejit.trace import dims
@@ -31,7 +31,11 @@ class Unrolled:
         self.items = items
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.items)
+        try:
+            return iter(self.items)
+        except TypeError as error:
+            stripped(error)
+            raise
 
 
 class Staged:
@@ -84,7 +88,10 @@ class StagedRange(Staged):
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
-            raise CaptureError("slicing a range whose bounds are known at run time only is not supported")
+            raise CaptureError(
+                "slicing a range whose bounds are known at run time only is not supported",
+                hint="the range that is meant: range(1, n)",
+            )
         k = as_dim(key)
         current().at()
         inside = dims.both(dims.lt(k, self.length), dims.ge(k, dims.sub(0, self.length)))
@@ -124,7 +131,11 @@ class StagedSequence(Staged):
 
     def item(self, k: Any) -> Any:
         if isinstance(k, Tracer):
-            raise NeedsConcrete(k, "the position in a Python sequence")
+            raise NeedsConcrete(
+                k,
+                "it as the position in a Python sequence",
+                hint="np.array(...) of a sequence of numbers, or tracejit.unroll(...) around what the loop goes over",
+            )
         return self.items[k]
 
 

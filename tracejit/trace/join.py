@@ -196,7 +196,9 @@ class BranchJoin(Policy):
         first, second = states
         if isinstance(first, set):
             if first != second:
-                raise self._differs(target, "other elements after one branch than", "a boolean array instead of a set")
+                raise self._differs(
+                    target, "other elements after one branch than after the other", "a boolean array instead of a set"
+                )
             return Static(first)
         if isinstance(first, dict) and isinstance(second, dict) and set(first) == set(second):
             second = {key: second[key] for key in first}
@@ -206,8 +208,7 @@ class BranchJoin(Policy):
         if isinstance(merged, OneOf):
             raise self._differs(
                 target,
-                f"{_items(target, first, second)} after one branch and {_items(target, second, first)}",
-                "the same items in both branches, or an array",
+                *_difference(target, first, second),
             )
         if isinstance(merged, Tree):
             merged = Tree(merged.kind, merged.keys, merged.children)
@@ -218,7 +219,7 @@ class BranchJoin(Policy):
         place = self.c.journal.places.get(id(target), here)
         branch = Loc(here.file, here.line, here.column, here.end_column, here.function)
         return CaptureError(
-            f"{named(target)} has {how} after the other, and which branch runs is known only at run time",
+            f"{named(target)} has {how}, and which branch runs is known only at run time",
             hint=hint,
             loc=place,
             related=() if place is here else ((branch, "under this condition"),),
@@ -256,13 +257,18 @@ class BranchJoin(Policy):
         return op
 
 
-def _items(target: Any, state: Any, other: Any) -> str:
-    """What is in a container, as far as it is not in the other."""
-    if not isinstance(state, dict):
-        return f"{len(state)} item{'s' if len(state) != 1 else ''}"
-    more = [repr(key) for key in state if key not in other]
+def _difference(target: Any, first: Any, second: Any) -> tuple[str, str]:
+    """How the contents of a container, or the attributes of an object, differ; and what to write instead."""
+    if not isinstance(first, dict):
+        sizes = [f"{len(state)} item{'s' if len(state) != 1 else ''}" for state in (first, second)]
+        return f"{sizes[0]} after one branch and {sizes[1]} after the other", (
+            "as many items in both branches, or an array and the number of items in use"
+        )
     what = "key" if isinstance(target, dict) else "attribute"
-    return f"the {what}{'s' if len(more) > 1 else ''} {', '.join(more)}" if more else f"no other {what}"
+    only = [[repr(key) for key in state if key not in other] for state, other in ((first, second), (second, first))]
+    texts = [f"the {what}{'s' if len(keys) > 1 else ''} {', '.join(keys)}" for keys in only if keys]
+    how = f"{texts[0]} after one branch" + (f" and {texts[1]} after the other" if len(texts) > 1 else " only")
+    return how, f"the same {what}s in both branches (one that is not used may be 0.0 there)"
 
 
 def _is_false(value: Value) -> bool:

@@ -65,12 +65,12 @@ class Journal:
         if known is not None:
             raise CaptureError(
                 f"{known[1]} is an object of the caller: compiled code cannot change it",
-                hint="return the new contents, or write into an array (which the caller sees)",
+                hint="the new contents as the result, or an array that is written into (which the caller sees)",
             )
         if id(target) in self.merged:
             raise CaptureError(
                 f"this {type(target).__name__} is one of two, depending on the path taken: it cannot be changed",
-                hint="make a copy of it first, or change it inside the branches",
+                hint="a copy of it, or the change inside the branches",
             )
         if not self._noted:
             return
@@ -183,7 +183,7 @@ def state_of(target: Any) -> State:
     what = f"the class {target.__name__}" if isinstance(target, type) else a(kind.__name__)
     raise CaptureError(
         f"{what} is changed under a condition, or in a loop, that depends on run-time values",
-        hint="local variables, lists, dicts, arrays, or attributes of an object",
+        hint="a local variable, a list, a dict, an array, or an attribute of an object",
     )
 
 

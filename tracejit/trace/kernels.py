@@ -14,6 +14,7 @@ from tracejit.ops import elementwise as E
 from tracejit.ops import reduction, structural
 from tracejit.ops.builder import Builder
 from tracejit.ops.primitive import Primitive
+from tracejit.trace.tracer import OUTSIDE
 
 DType: TypeAlias = "np.dtype[Any]"
 Kernel: TypeAlias = Callable[[Builder, Sequence[Value], Sequence[DType]], Value]
@@ -35,7 +36,7 @@ def kernel_of(ufunc: np.ufunc) -> Kernel:
     if found is None:
         name = f"np.{ufunc.__name__}" if getattr(np, ufunc.__name__, None) is ufunc else f"the ufunc {ufunc.__name__}"
         raise UnsupportedError(
-            f"{name} is not supported yet", hint="call it outside of the compiled function, and pass in what it gives"
+            f"{name} is not supported yet", hint=OUTSIDE
         )
     return found
 

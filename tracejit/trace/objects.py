@@ -14,10 +14,11 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tracejit.errors import CaptureError, TracejitError
+from tracejit.errors import TracejitError
 from tracejit.ir.interface import Attribute, Source
 from tracejit.record import field, record
 from tracejit.trace import libraries
+from tracejit.trace.context import leaked
 
 if TYPE_CHECKING:
     from tracejit.trace.captures import Captures
@@ -187,10 +188,7 @@ def _record(self: Any) -> tuple[Captures, StandIn | None]:
 
     captures = current_captures()
     if captures is None:
-        raise CaptureError(
-            "an object was used after the function that it was an argument of had been traced",
-            hint="do not keep objects in globals, attributes or containers that outlive the call",
-        )
+        raise leaked()
     return captures, captures.instances.get(id(self))
 
 
@@ -206,9 +204,22 @@ def _setattr(self: Any, name: str, value: Any) -> None:
     if _record(self)[1] is None:
         object.__setattr__(self, name, value)
     elif isinstance(static, _MEMBER) or not hasattr(type(static), "__set__"):
+        _check_room(self, name, static)
         object.__getattribute__(self, "__dict__")[name] = value
     else:
         object.__setattr__(self, name, value)
+
+
+def _check_room(self: Any, name: str, static: Any) -> None:
+    """What ``self`` stands for can have an attribute ``name``: stand-ins can have any, objects with slots cannot."""
+    original = _record(self)[1]
+    assert original is not None
+    if not isinstance(static, _MEMBER) and not hasattr(original.original, "__dict__"):
+        object.__setattr__(_empty(type(original.original)), name, None)  # raises what Python raises
+
+
+def _empty(kind: type) -> Any:
+    return object.__new__(kind)
 
 
 def _delattr(self: Any, name: str) -> None:

@@ -6,12 +6,13 @@ import ast
 import linecache
 import sys
 from collections.abc import Iterator, Sequence
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any, TypeAlias
 
 from tracejit.ir.loc import Loc
 from tracejit.trace.context import current
 from tracejit.trace.either import describe
+from tracejit.trace.source import NoSource, source_of
 from tracejit.trace.syntax import FUNCTIONS, same_scope
 
 Related: TypeAlias = tuple[tuple[Loc, str], ...]
@@ -69,6 +70,37 @@ def _bound(node: ast.AST) -> Iterator[str]:
 def _loc(node: Any, place: Loc) -> Loc:
     end = node.end_col_offset if node.end_lineno == node.lineno else None
     return Loc(place.file, node.lineno, node.col_offset, end, place.function)
+
+
+def of_result(function: Any) -> Loc | None:
+    """Where a function gives its result: its ``return``, or where it begins if there are several."""
+    if not isinstance(function, FunctionType):
+        return None
+    try:
+        source = source_of(function)
+    except NoSource:
+        return None
+    node: ast.AST = source.node
+    if isinstance(source.node, ast.Lambda):
+        node = source.node.body
+    else:
+        values = [n.value for n in same_scope(source.node.body) if isinstance(n, ast.Return) and n.value is not None]
+        node = values[0] if len(values) == 1 else node
+    return _loc(node, Loc(source.filename, 0, None, None, function.__qualname__))
+
+
+def of_parameter(function: Any, name: str) -> Loc | None:
+    """Where a function has the parameter ``name``."""
+    if not isinstance(function, FunctionType):
+        return None
+    try:
+        source = source_of(function)
+    except NoSource:
+        return None
+    arguments = source.node.args
+    listed = (*arguments.posonlyargs, *arguments.args, arguments.vararg, *arguments.kwonlyargs, arguments.kwarg)
+    place = Loc(source.filename, 0, None, None, function.__qualname__)
+    return next((_loc(arg, place) for arg in listed if arg is not None and arg.arg == name), None)
 
 
 def related(statement: Loc, name: str, texts: Sequence[str], before: str | None = None) -> Related:

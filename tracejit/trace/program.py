@@ -31,7 +31,7 @@ from tracejit.ir.interface import (
 )
 from tracejit.ir.loc import UNKNOWN, Loc
 from tracejit.record import field, record, replace
-from tracejit.trace import calls
+from tracejit.trace import calls, places
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.captures import LONG_AGO, Captures, Entry, SourceKey, source_key
 from tracejit.trace.context import Context
@@ -202,6 +202,7 @@ class _Trace:
             try:
                 return self._finish(result)
             except TracejitError as error:
+                error.loc = error.loc or places.of_result(self.request.function)
                 raise stripped(error) from None
 
     def _explain(self, error: TracejitError) -> None:

@@ -31,7 +31,7 @@ Guard: TypeAlias = "Value | None"
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 EXACT = 2**53  # every int up to here is a float64
-TOO_LARGE = "a Python int left 64 bits, in which compiled code computes"
+TOO_LARGE = "a Python int does not fit 64 bits, in which compiled code computes; a float would"
 
 _RANK = {"b": 0, "i": 1, "f": 2, "c": 3}
 _SAMPLES: dict[str, tuple[Any, Any]] = {"b": (True, False), "i": (1, 0), "f": (1.0, 0.0), "c": (1j, 0j)}

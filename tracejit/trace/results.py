@@ -8,6 +8,7 @@ made to their stand-ins, last of all.
 from __future__ import annotations
 
 import enum
+import functools
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.errors import CaptureError
+from tracejit.errors import CaptureError, a
 from tracejit.ir.core import Value
 from tracejit.ir.interface import (
     OutArray,
@@ -37,9 +38,10 @@ from tracejit.trace import objects, outer
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.captures import Captures
 from tracejit.trace.either import Either, MaybeUnbound
+from tracejit.trace.iterables import Staged
 from tracejit.trace.lenses import ImagPart, Lens, Lenses, RealPart, Reshape, Strided, joined
 from tracejit.trace.scalars import ScalarTracer
-from tracejit.trace.strings import Text, TracedString
+from tracejit.trace.strings import Text, TracedString, holds_traced
 from tracejit.trace.tracer import PY_INT, Tracer
 
 _MAKERS = (types.GeneratorType, map, filter, zip, enumerate, reversed)
@@ -110,18 +112,23 @@ class Results:
             return self.output(x.get())
         if isinstance(x, Either):
             return OutChoice(self.scalar(x.selector), tuple(map(self.output, x.options)))
-        raise CaptureError(f"{_name(x)} known at run time only cannot be part of the result")
+        raise AssertionError(type(x))
 
     def _static(self, x: Any) -> Any:
         kind = type(x)
         if isinstance(x, _MAKERS) or hasattr(kind, "__next__"):
-            raise CaptureError(f"a {kind.__name__} cannot be the result of a compiled function", hint="list(...)")
+            raise CaptureError(f"{a(kind.__name__)} cannot be the result of a compiled function", hint="list(...)")
         if isinstance(x, types.FunctionType) and self.captures.context.is_user_code(x.__code__):
             if x in self.captures.converted:
                 return x
+            raise _made_inside(f"the function {x.__name__}")
+        if isinstance(x, type) and "<locals>" in x.__qualname__ and self.captures.source_of(x) is None:
+            raise _made_inside(f"the class {x.__name__}")
+        if isinstance(x, (functools.partial, types.MethodType, BaseException)) and _holds_traced(x):
             raise CaptureError(
-                f"the function {x.__name__}, made while tracing, cannot be the result of a compiled function",
-                hint="return the numbers and arrays that it uses, and make it from them",
+                f"{a(kind.__name__)} that holds what is known only at run time cannot be the result of a compiled "
+                "function",
+                hint="the numbers and arrays that it holds, and what is made of them outside",
             )
         return x
 
@@ -211,6 +218,12 @@ def _name(x: Any) -> str:
 def taken_apart(x: Any) -> tuple[Any, Sequence[Any], tuple[Any, ...], Callable[[list[Any]], Any] | None] | None:
     """Kind, children, keys and maker of an object that each call makes anew; None for one that may be shared by all."""
     kind = objects.class_of(x)
+    if isinstance(x, Staged):
+        raise CaptureError(
+            "a range, or something else to iterate over, whose length is known at run time only cannot be the result "
+            "of a compiled function",
+            hint="an array, such as np.arange(n), or the numbers that it is made from",
+        )
     if kind is tuple:
         return "tuple", x, (), None
     if kind is list:
@@ -439,6 +452,22 @@ class _Changes:
             self.ways.append(("names", tuple(map(describe, _sources(captures, self.targets)))))
 
 
+def _made_inside(what: str) -> CaptureError:
+    return CaptureError(
+        f"{what}, made inside of a compiled function, cannot be its result",
+        hint="the numbers and arrays that it uses, and what is made of them outside",
+    )
+
+
+def _holds_traced(x: Any) -> bool:
+    """Whether a callable that is bound to something, or an exception, has something traced in it."""
+    if isinstance(x, BaseException):
+        return holds_traced((x.args, vars(x)))
+    if isinstance(x, functools.partial):
+        return holds_traced((x.args, x.keywords))
+    return holds_traced(x.__self__)
+
+
 def _sources(captures: Captures, targets: Sequence[Any]) -> list[Source]:
     known = {id(c.object): c.source for c in captures.containers}
     known.update((i, s.source) for i, s in captures.instances.items())
@@ -485,12 +514,13 @@ class _Change:
         return result
 
     def _refuse(self, targets: list[Any]) -> None:
-        for k, a in enumerate(targets):
+        for k, target in enumerate(targets):
             for j in range(k):
-                if targets[j] is a:
+                if targets[j] is target:
                     raise CaptureError(
                         f"{self.names[j]} and {self.names[k]} are one object in this call, were two when the function "
-                        "was compiled, and it changes one of them"
+                        "was compiled, and it changes one of them",
+                        hint="a copy of one of them as the argument, or another compiled function for such calls",
                     )
 
 

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import CodeType, FunctionType
 from typing import Any
 
-from tracejit.errors import CaptureError, is_inline
+from tracejit.errors import is_inline
 from tracejit.record import field, record
 from tracejit.trace.desugar import Desugar
 from tracejit.trace.exits import Exits
@@ -36,7 +36,21 @@ from tracejit.trace.flow import Flow, LoopInfo, Scope, scope_of
 from tracejit.trace.mangle import mangle
 from tracejit.trace.outer import OuterStores, own_nodes
 from tracejit.trace.source import FunctionSource
-from tracejit.trace.syntax import HOOKS, ForLoop, WhileLoop, assign, at, copy_tree, hook, load, same_scope, store, thunk
+from tracejit.trace.syntax import (
+    HOOKS,
+    SYNCHRONOUS,
+    ForLoop,
+    WhileLoop,
+    assign,
+    at,
+    copy_tree,
+    hook,
+    load,
+    same_scope,
+    store,
+    thunk,
+    unsupported,
+)
 
 _OUTER = "@outer"
 _OPERATORS: dict[type[ast.operator], str] = {
@@ -129,9 +143,13 @@ def rewrite(source: FunctionSource, code: CodeType) -> Rewritten:
         compiled = compile(module, source.filename, "exec", flags, dont_inherit=True)
     except SyntaxError as error:
         if "nested blocks" in str(error):
-            raise CaptureError(
-                f"{code.co_qualname} nests too many loops and branches",
-                hint="move the innermost ones to a function of their own",
+            raise unsupported(
+                source.node,
+                source.filename,
+                "this function nests more loops, branches and 'with' blocks than fit into a function once they are "
+                "rewritten",
+                "the innermost ones in a function of their own",
+                code.co_qualname,
             ) from None
         raise
     inner = _inner(_inner(compiled, _OUTER), node.name)
@@ -168,6 +186,8 @@ def _renamed(code: CodeType, old: str, new: str, name: str | None = None) -> Cod
     for c in code.co_consts:
         if isinstance(c, CodeType):
             c = _renamed(c, c.co_qualname, qualname, name) if is_inline(c) else _renamed(c, old, new)
+        elif isinstance(c, str) and c.startswith(f"{_OUTER}."):  # what a class statement gives its class as a name
+            c = new + c.removeprefix(old)
         constants.append(c)
     return code.replace(co_consts=tuple(constants), co_qualname=qualname, co_name=name)
 
@@ -220,7 +240,8 @@ class Statements(Expressions):
             if any(name in outer for name in names) and not isinstance(getattr(n, "ctx", None), ast.Load):
                 self.refuse(
                     n,
-                    f"{names[0]!r} belongs to code that is not compiled: it can be assigned by '=' and the like only",
+                    f"{names[0]!r} is a variable of the code around the compiled function, and those are changed by "
+                    "assignments (=, +=) only",
                     f"a local name, and then {names[0]} = ...",
                 )
 
@@ -498,9 +519,13 @@ class Statements(Expressions):
     def do_other(self, st: ast.stmt) -> ast.stmt:
         match st:
             case ast.AsyncFor() | ast.AsyncWith() | ast.AsyncFunctionDef():
-                self.refuse(st, "'async' is not supported in compiled code")
+                self.refuse(st, "'async' is not supported in compiled code", SYNCHRONOUS)
             case ast.TryStar():
-                self.refuse(st, "'except*' is not supported in compiled code")
+                self.refuse(
+                    st,
+                    "'except*' is not supported in compiled code",
+                    "the 'try' around the call of the compiled function",
+                )
         return st
 
 

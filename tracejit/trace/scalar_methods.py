@@ -24,6 +24,7 @@ from tracejit.trace.scalars import (
     type_name,
     type_of,
 )
+from tracejit.trace.tracer import OUTSIDE
 
 _ALIKE = {"copy", "squeeze", "transpose", "round", "clip", "conj", "conjugate", "astype", "byteswap"}
 _ARRAY_METHODS = frozenset(
@@ -46,7 +47,7 @@ def attribute(x: ScalarTracer, name: str) -> Any:
     if lacking is not None:
         text = lacking.__name__ if lacking.__module__ == "builtins" else f"numpy.{lacking.__name__}"
         raise AttributeError(f"'{text}' object has no attribute '{name}'")
-    raise UnsupportedError(f"attribute {name!r} of a traced {type_name(x)} is not supported yet")
+    raise UnsupportedError(f"{type_name(x)}.{name} is not supported yet", hint=OUTSIDE)
 
 
 def _through_array(x: ScalarTracer, name: str) -> Callable[..., Any]:

@@ -7,13 +7,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tracejit.errors import CaptureError, UnsupportedError
+from tracejit.errors import UnsupportedError
 from tracejit.ir.core import Value
 from tracejit.ir.types import BOOL, FLOAT64, INT64, UINT64, Dim
 from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
 from tracejit.trace import promotion, pynumbers
-from tracejit.trace.context import current
+from tracejit.trace.context import current, leaked
 from tracejit.trace.kernels import COMPARISONS, NEGATIVE_POWER, PAIRS, kernel_of, known_nonnegative
 from tracejit.trace.pynumbers import Guard, Operand
 from tracejit.trace.tracer import (
@@ -265,8 +265,7 @@ def operand_of(b: Builder, x: Any, dtype: DType) -> Operand:
     """A scalar as an operand that is a number of ``dtype``, one of its alternatives."""
     if isinstance(x, ScalarTracer):
         if x.context is not current():
-            current()
-            raise CaptureError("a value of one trace was used in another", hint="do not keep traced values in globals")
+            raise leaked()
         return Operand(b, dtype, x.value)
     return Operand(b, dtype, None, x)
 

@@ -15,7 +15,7 @@ from types import CodeType, FunctionType
 from typing import TypeAlias
 
 from tracejit.record import record
-from tracejit.trace.syntax import unsupported
+from tracejit.trace.syntax import SYNCHRONOUS, unsupported
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.Lambda
 
@@ -131,9 +131,7 @@ def _find_def(code: CodeType, lines: list[str]) -> ast.FunctionDef:
     if node is None or node.name != code.co_name or not _fits(node, code):
         raise NoSource(_changed(code))
     if isinstance(node, ast.AsyncFunctionDef):
-        raise unsupported(
-            node, code.co_filename, "'async' functions are not compiled", "'def', without 'await'", code.co_qualname
-        )
+        raise unsupported(node, code.co_filename, "'async' functions are not compiled", SYNCHRONOUS, code.co_qualname)
     return node
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tracejit.errors import CaptureError
 from tracejit.ir.core import Value
 from tracejit.ir.types import BOOL
 from tracejit.ops import elementwise as E
@@ -13,7 +12,7 @@ from tracejit.ops.builder import Builder
 from tracejit.ops.effects import is_speculatable
 from tracejit.trace import conversions
 from tracejit.trace.boxes import ArrayTracer
-from tracejit.trace.context import is_tracing
+from tracejit.trace.context import is_tracing, leaked
 from tracejit.trace.control import UNBOUND, Arm, Control, Unreachable, control
 from tracejit.trace.either import Either, Joined, describe
 from tracejit.trace.join import BranchJoin
@@ -244,5 +243,5 @@ def branch_driver(site: Site, test: Any, tests: int) -> Branch | _Decided:
         if test:
             return _FIRST
     elif not is_tracing():
-        raise CaptureError("a traced value was used outside of the function that made it")
+        raise leaked()
     return Branch(site, test, tests)

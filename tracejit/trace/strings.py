@@ -75,6 +75,7 @@ class TracedString(Tracer):
             hint="compute with the numbers, and make the str at the end",
         )
 
+    __int__ = __index__ = __float__ = __complex__ = _refuse
     __len__ = __getitem__ = __iter__ = __contains__ = __mod__ = __mul__ = __rmul__ = __bool__ = _refuse
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _refuse
 
@@ -84,7 +85,12 @@ class TracedString(Tracer):
         self._refuse()
 
     def __add__(self, other: Any) -> Any:
-        return joined([self, other]) if isinstance(other, str | TracedString) else NotImplemented
+        if isinstance(other, str | TracedString):
+            return joined([self, other])
+        from tracejit.trace.samples import complain_binary
+
+        complain_binary("add", self, other)
+        return NotImplemented
 
     def __radd__(self, other: Any) -> Any:
         return joined([other, self]) if isinstance(other, str) else NotImplemented
@@ -124,7 +130,10 @@ def holds_traced(x: Any) -> bool:
 def text(x: Any, conversion: str = "", spec: Any = "") -> Any:
     """``format(x, spec)``, of ``str(x)`` or ``repr(x)`` where ``conversion`` says so."""
     if isinstance(spec, TracedString):
-        raise UnsupportedError("a format whose width or precision is known only at run time is not supported")
+        raise UnsupportedError(
+            "a format whose width or precision is known only at run time is not supported",
+            hint="a width that is known while compiling: a constant, or a static argument",
+        )
     if isinstance(x, TracedString) and conversion in ("", "!s") and not spec:
         return x
     if holds_traced(x):
@@ -240,4 +249,6 @@ def method(name: str, owner: str, args: Sequence[Any], kwargs: Mapping[str, Any]
                 raise TypeError(f"sequence item {k}: expected str instance, {kind.__name__} found")
             parts += [owner, part] if k else [part]
         return joined(parts)
-    raise UnsupportedError(f"str.{name} with something that is known only at run time is not supported")
+    raise UnsupportedError(
+        f"str.{name} with something that is known only at run time is not supported", hint="an f-string, or str.join"
+    )

@@ -166,6 +166,10 @@ def is_true(test: ast.expr) -> bool:
     return isinstance(test, ast.Constant) and bool(test.value)
 
 
+SYNCHRONOUS = "'def' without 'async' and 'await': await around the call of the compiled function"
+"""What to write instead of asynchronous code."""
+
+
 class Unsupported(CaptureError):
     """Syntax that is not supported."""
 

@@ -16,7 +16,7 @@ from tracejit.ir.core import Value
 from tracejit.ir.interface import ScalarKind
 from tracejit.ir.types import BOOL, COMPLEX128, DTYPE_NAMES, FLOAT64, INT64, Dim
 from tracejit.record import record
-from tracejit.trace.context import Context, current, is_tracing
+from tracejit.trace.context import Context, current, is_tracing, leaked
 
 Alternative: TypeAlias = tuple[ScalarKind, "np.dtype[Any]"]
 """What a scalar may be to the user: ``("python", int64)`` is an ``int``, ``("numpy", int64)`` an ``np.int64``."""
@@ -49,6 +49,10 @@ COMPUTED = Origin("computed", None, "a computed value")
 DIMENSION = Origin("dimension", None, "an array's dimension")
 
 
+OUTSIDE = "the call outside of the compiled function, and what it gives as an argument"
+"""What to do about what is not supported."""
+
+
 class Tracer:
     """Base of everything that stands for a run-time value."""
 
@@ -66,8 +70,8 @@ class Tracer:
         """One of these parts."""
         raise NotImplementedError
 
-    def _needs(self, what: str) -> NeedsConcrete:
-        return NeedsConcrete(self, what)
+    def _needs(self, what: str) -> CaptureError:
+        return NeedsConcrete(self, what) if is_tracing() else leaked()
 
     def __hash__(self) -> int:
         raise self._needs("its hash (a dict key or set element)")
@@ -95,17 +99,23 @@ class Tracer:
             hint="an f-string, str(x), format(x, ...), '...'.format(x), '...' % x or print(x)",
         )
 
-    __str__ = __format__ = _refuse_text
-
     def __repr__(self) -> str:
         return str(self._refuse_text()) if is_tracing() else self._shown()
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
 
     def _shown(self) -> str:
         """What a debugger shows."""
         return f"<traced {type(self).__name__}>"
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise CaptureError("a traced value cannot be pickled or copied by the copy module", hint="use numpy's copy")
+        raise CaptureError(
+            "a value that is known only at run time cannot be pickled, or copied by the copy module",
+            hint="x.copy() of an array, or a new object made of its parts",
+        )
 
 
 def is_traced(x: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import BuiltinFunctionType, FunctionType
@@ -11,6 +12,7 @@ import numpy as np
 
 from tracejit.errors import UnsupportedError
 from tracejit.trace.numpy_api import table
+from tracejit.trace.tracer import OUTSIDE
 
 _HOMES = {
     "builtins": "builtins printing",
@@ -21,9 +23,6 @@ _HOMES = {
 """Which modules here have the functions of which of theirs; loaded when a program uses one of these."""
 
 _loaded: set[str] = set()
-
-OUTSIDE = "call it outside of the compiled function, and pass in what it gives"
-"""What to write instead of a call that is not compiled."""
 
 
 def lookup(function: Any) -> Callable[..., Any] | None:
@@ -64,11 +63,18 @@ def call_function(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any])
 
 
 def name_of(function: Any) -> str:
-    """A NumPy function as the user calls it: ``np.linalg.solve``."""
+    """A function as the user calls it: ``np.linalg.solve``."""
     name = str(getattr(function, "__qualname__", None) or getattr(function, "__name__", repr(function)))
-    module = str(getattr(function, "__module__", None) or "").lstrip("_")
     if isinstance(function, np.ufunc):
         return f"np.{name}" if getattr(np, name, None) is function else f"the ufunc {name}"
-    if module == "numpy" or module.startswith("numpy."):
+    owner = type(getattr(function, "__self__", None))
+    places = str(getattr(function, "__module__", None) or owner.__module__).split(".")
+    last = name.rpartition(".")[2]
+    for public in ("builtins", *(".".join(places[:n]) for n in range(1, len(places) + 1)), "os"):
+        if getattr(sys.modules.get(public), last, None) == function:
+            name, places = last, public.split(".")
+            break
+    module = ".".join(part for part in places if not part.startswith("_"))
+    if module.partition(".")[0] == "numpy":
         return f"np{module.removeprefix('numpy')}.{name}"
     return f"{module}.{name}" if module not in ("", "builtins") else name

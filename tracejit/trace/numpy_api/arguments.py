@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.errors import UnsupportedError
+from tracejit.errors import CaptureError, UnsupportedError, a
 from tracejit.ir.core import Value
 from tracejit.ir.types import Dim
 from tracejit.trace import conversions, dims, layout
@@ -16,8 +16,17 @@ from tracejit.trace.boxes import ArrayTracer, box_of
 from tracejit.trace.context import current
 from tracejit.trace.layout import Layout
 from tracejit.trace.lenses import Dims
-from tracejit.trace.scalars import ScalarTracer, numpy_scalar
+from tracejit.trace.scalars import ScalarTracer, numpy_scalar, type_name_of
 from tracejit.trace.tracer import Tracer, alternative_of
+
+
+def path_dependent(scalars: Sequence[ScalarTracer]) -> CaptureError:
+    """The error for an array whose dtype would depend on the path that a scalar came by."""
+    names = " or ".join(a(type_name_of(alternative)) for alternative in scalars[0].alternatives)
+    return CaptureError(
+        f"the dtype of this array depends on the path taken: a number in it is {names}",
+        hint="one type on all paths, for example by float(x) or np.float64(x)",
+    )
 
 
 def as_array(x: Any) -> ArrayTracer:
@@ -27,7 +36,7 @@ def as_array(x: Any) -> ArrayTracer:
     b = current().builder
     if isinstance(x, ScalarTracer):
         if x.is_mixed and len({d for _, d in x.alternatives}) > 1:
-            raise x._needs("its type (an int on one path and a float on another)")
+            raise path_dependent([x])
         return ArrayTracer(x.value)
     if isinstance(x, np.ndarray):
         return box_of(x)

@@ -159,7 +159,8 @@ def type_(x: Any, /, *args: Any, **kwargs: Any) -> Any:
     if x.is_mixed:
         names = " or ".join(type_of(a).__name__ for a in x.alternatives)
         raise CaptureError(
-            f"the type of this number depends on the path taken: it is {names}", hint="isinstance(x, ...) is allowed"
+            f"the type of this number depends on the path taken: it is {names}",
+            hint="isinstance(x, ...), or one type on all paths, for example by float(x)",
         )
     return type_of(x.alternatives[0])
 
@@ -194,7 +195,10 @@ def _extreme(name: str, function: Any, args: tuple[Any, ...], kwargs: dict[str, 
         return function(items, **kwargs)
     if not has_traced(items) or set(kwargs) - {"default"} or (len(args) > 1 and default is not _extreme):
         if key is not None and has_traced(items):
-            raise UnsupportedError(f"{name} with a key function of traced values is not supported yet")
+            raise UnsupportedError(
+                f"{name} with a key function is not supported yet for values that are known only at run time",
+                hint="a 'for' statement that compares the keys",
+            )
         return function(*args, **kwargs) if len(args) > 1 else function(items, **kwargs)
     if not all(is_scalar(x) for x in items):
         return function(items)
@@ -394,4 +398,6 @@ def all_(iterable: Any, /) -> Any:
 @implements(sorted)
 def sorted_(iterable: Any, /, *, key: Any = None, reverse: bool = False) -> Any:
     """``sorted(...)``."""
-    raise UnsupportedError("sorted of traced values is not supported yet")
+    raise UnsupportedError(
+        "sorted is not supported yet for values that are known only at run time", hint="np.sort(np.array(items))"
+    )

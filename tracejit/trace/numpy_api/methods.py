@@ -16,6 +16,7 @@ from tracejit.trace.numpy_api.arguments import order_like
 from tracejit.trace.numpy_api.table import METHODS, PROPERTIES, method
 from tracejit.trace.numpy_api.table import attribute as attribute_of
 from tracejit.trace.scalars import numpy_scalar
+from tracejit.trace.tracer import OUTSIDE
 
 _LOADED = (choosing, creation, products, reductions, shaping)  # they declare methods
 
@@ -29,7 +30,7 @@ def attribute(x: ArrayTracer, name: str) -> Any:
     if get is not None:
         return get(x)
     if hasattr(np.ndarray, name):
-        raise UnsupportedError(f"ndarray.{name} is not supported yet")
+        raise UnsupportedError(f"ndarray.{name} is not supported yet", hint=OUTSIDE)
     raise AttributeError(f"'numpy.ndarray' object has no attribute '{name}'")
 
 

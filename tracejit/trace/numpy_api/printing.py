@@ -21,7 +21,9 @@ _CONTAINERS = (list, tuple, dict, set, frozenset)
 def print_(*values: Any, sep: Any = None, end: Any = None, file: Any = None, flush: Any = False) -> None:
     """``print(...)`` to the standard output."""
     if file is not None:
-        raise UnsupportedError("print(file=...) is not supported in compiled code")
+        raise UnsupportedError(
+            "print(file=...) is not supported in compiled code", hint="print without file=, to standard output"
+        )
     b = current().at()
     operands: list[Value] = []
     parts = tuple(_part(x, operands) for x in values)

@@ -21,6 +21,7 @@ from tracejit.trace.numpy_api import reductions, ufuncs
 from tracejit.trace.numpy_api.arguments import as_array, axis_of
 from tracejit.trace.numpy_api.shaping import ravel
 from tracejit.trace.numpy_api.table import implements, method
+from tracejit.trace.tracer import OUTSIDE
 
 DType: TypeAlias = "np.dtype[Any]"
 
@@ -49,7 +50,7 @@ def dispatch(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Mappin
         return ufuncs.call(ufunc, spread, y, **options)
     if method == "at" and ufunc in (np.add, np.subtract):
         return at(ufunc, *inputs)
-    raise UnsupportedError(f"np.{ufunc.__name__}.{method} is not supported yet")
+    raise UnsupportedError(f"np.{ufunc.__name__}.{method} is not supported yet", hint=OUTSIDE)
 
 
 def reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, **kwargs: Any) -> Any:

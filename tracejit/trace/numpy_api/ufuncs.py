@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tracejit.errors import CaptureError, UnsupportedError
+from tracejit.errors import UnsupportedError
 from tracejit.ir.core import Value
 from tracejit.ir.types import BOOL, INT64, UINT64
 from tracejit.ops import elementwise as E
@@ -18,7 +18,7 @@ from tracejit.trace.boxes import ArrayTracer, box_of
 from tracejit.trace.context import current
 from tracejit.trace.kernels import COMPARISONS, KERNELS, PAIRS, kernel_of
 from tracejit.trace.lenses import Dims
-from tracejit.trace.numpy_api.arguments import as_array, order_like, scalar_or_array
+from tracejit.trace.numpy_api.arguments import as_array, order_like, path_dependent, scalar_or_array
 from tracejit.trace.numpy_api.table import implements
 from tracejit.trace.promotion import DType, Spec
 from tracejit.trace.scalars import ScalarTracer, alternatives_of, is_scalar, numpy_operand, numpy_ufunc, operand_of
@@ -196,15 +196,6 @@ def _dtypes(ufunc: np.ufunc, operands: Sequence[Operand], signature: DType | Non
     if len(found) > 1:
         raise path_dependent([x for x in operands if isinstance(x, ScalarTracer) and x.is_mixed])
     return found.pop()
-
-
-def path_dependent(scalars: Sequence[ScalarTracer]) -> CaptureError:
-    """The error for an array whose dtype would depend on the path that a scalar came by."""
-    names = " or ".join(str(a[1]) if a[0] == "numpy" else f"Python's {a[1].kind}" for a in scalars[0].alternatives)
-    return CaptureError(
-        f"the dtype of this array depends on the path taken: a number in it is {names}",
-        hint="make the number one type, for example with float(x) or np.float64(x)",
-    )
 
 
 def _values(
