@@ -1,16 +1,7 @@
 """The files of programs/: how they are read, run and written.
 
-A file is a list of cases. A case has a title, a program (``np`` and ``jit`` are there without import), and calls with
-what the user sees of each::
-
-    === adding a str
-    @jit
-    def f(x):
-        return x + "a"
-
-    >>> f(1.0)
-      at program.py:3, in f
-    TypeError: unsupported operand type(s) for +: 'float' and 'str'
+A file is a list of cases. A case has a title (a line that begins with ===), a program (``np`` and ``jit`` are there
+without import), and calls as at a prompt (>>>), each with what the user sees of it below.
 
 ``python -m tests.errors.cases FILE...`` (all by default) writes into the files what is seen now: to be read line by
 line before it is committed. Is the cause clear, the place right, the advice good?
