@@ -4,7 +4,7 @@ kernel's parameters. And writing such functions in few lines."""
 from __future__ import annotations
 
 import ctypes
-import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -51,16 +51,11 @@ def _driver(function: Function, kernel: KernelText) -> str:
     )
 
 
-def _merge(*texts: str) -> str:
-    """One module out of several: what several declare is declared once, or not at all if one defines it."""
-    known = {name for text in texts for name in re.findall(r"^define [^@]*@([\w.$]+)\(", text, re.MULTILINE)}
-    lines = []
-    for line in "\n".join(texts).splitlines():
-        declared = re.match(r"declare [^@]*@([\w.$]+)\(", line)
-        if declared is None or declared[1] not in known:
-            lines.append(line)
-            known.update(declared.groups() if declared else ())
-    return "\n".join(lines)
+def _pipeline(kernel: KernelText) -> cpu.Optimize:
+    """The pipeline of a kernel, but half of the kernels that are not optimised because they are brief get the one that
+    longer kernels of the same kind have."""
+    brief = kernel.optimize == "none"
+    return "light" if brief and zlib.crc32(kernel.text.encode()) % 2 else kernel.optimize
 
 
 class Native:
@@ -82,7 +77,7 @@ class Native:
         # the allocator is a module of its own, but what a test rewrites may be it
         own_allocator = rewrite is not str
         allocator = "\n".join([runtime_ir.LIBRARY, *runtime_ir.ROUTINES.values()])
-        text = _merge(self.kernel.text, allocator) if own_allocator else self.kernel.text
+        text = cpu.joined(self.kernel.text, allocator) if own_allocator else self.kernel.text
         self.text = rewrite(text) + _driver(function, self.kernel)
         self._poll = POLL(lambda context: int(poll()))
         self._python = PYTHON(lambda context, number, payload: python(number, payload))
@@ -94,7 +89,7 @@ class Native:
             self.text,
             symbols=["driver"],
             imports=addresses | dict(imports or {}),
-            optimize=optimize or self.kernel.optimize,
+            optimize=optimize or _pipeline(self.kernel),
         )
         self._call = _DRIVER(self.code.address["driver"])
 

@@ -70,6 +70,24 @@ def test_symbols_of_the_c_library_need_no_import() -> None:
     assert INT_TO_INT(code.address["f"])(-3) == 3
 
 
+def test_modules_join_whatever_way_they_depend_on_each_other() -> None:
+    first = """declare i64 @labs(i64)
+declare i64 @g(i64)
+define i64 @f(i64 %x) {
+  %y = call i64 @g(i64 %x)
+  ret i64 %y
+}"""
+    second = """declare i64 @f(i64)
+declare i64 @labs(i64) nounwind
+define i64 @g(i64 %x) {
+  %y = call i64 @labs(i64 %x)
+  ret i64 %y
+}"""
+    for texts in ((first, second), (second, first)):
+        code = cpu.compile_module(cpu.joined(*texts), symbols=["f"], optimize="none")
+        assert INT_TO_INT(code.address["f"])(-3) == 3
+
+
 def test_an_object_links_again() -> None:
     code = cpu.link_objects([cpu.emit_object(WITH_IMPORT)], symbols=["f"], imports=IMPORTS)
     assert INT_TO_INT(code.address["f"])(1) == 202

@@ -38,6 +38,22 @@ def is_vectorised(function: Function, target: Target = WIDE) -> bool:
     return "lanes" in emit_kernel(function, target=target).text or "rest" in emit_kernel(function, target=target).text
 
 
+def test_brief_kernels_are_translated_as_they_are() -> None:
+    def pipeline(turns: int, vector: bool) -> str:
+        def double(b: LoopBuilder, x: Value, out: Value) -> Sequence[Value]:
+            def body(c: LoopBuilder, i: Value) -> None:
+                a = c.load(x, i)
+                c.store(out, i, c.apply(ew.add, a, a))
+
+            return loop_over(b, turns, body, vector=vector)
+
+        return emit_kernel(build([(F,), (F,)], double, noalias={0, 1}), target=WIDE).optimize
+
+    assert pipeline(8, True) == "none"
+    assert pipeline(1000, True) == "light"
+    assert pipeline(200, False) == "full"  # turns of one element each gain from LLVM at once
+
+
 @pytest.mark.parametrize("primitive,dtype", CASES, ids=OP_IDS)
 def test_lanes_compute_what_scalars_compute(primitive: Primitive, dtype: np.dtype[Any]) -> None:
     count = arity(primitive)

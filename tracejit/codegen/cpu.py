@@ -32,13 +32,14 @@ __all__ = [
     "compile_modules",
     "emit_object",
     "host_features",
+    "joined",
     "link_objects",
     "optimized_text",
     "vector_bits",
 ]
 
 Optimize = Literal["none", "light", "full"]
-"""How hard to work on a module. `none`: translate it as it is, in a third of the time; for straight-line code that runs
+"""How hard to work on a module. `none`: translate it as it is, in a third of the time; for code that is short or runs
 once per call. `light`: inline what is marked `alwaysinline`, then local simplification; meant for IR that already has
 explicit vectors and the loop structure it wants. `full`: LLVM's O3 with its loop and SLP vectorisers."""
 
@@ -126,10 +127,18 @@ class CompiledCode:
 
 @functools.cache
 def host_features() -> tuple[str, str]:
-    """The host CPU's LLVM name and its feature string (`+avx2,-avx512f,...`), as the target machine gets them."""
+    """The host CPU's LLVM name and its feature string (`+avx2,-avx512f,...`), as the target machine gets them.
+
+    That vectors are as wide as `vector_bits` says is part of the features: as an attribute of functions, LLVM would set
+    up its tables once more for each new value of it.
+    """
     from llvmlite import binding as llvm
 
-    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    features = llvm.get_host_cpu_features()
+    flags = features.flatten()
+    if _widest(features) == 512:
+        flags += ",-prefer-128-bit,-prefer-256-bit"
+    return llvm.get_host_cpu_name(), flags
 
 
 @functools.cache
@@ -139,7 +148,11 @@ def vector_bits() -> int:
     512 needs the AVX-512 subset that every server CPU since Skylake-X has; without its integer and 64-bit conversion
     instructions 512-bit code would be split into scalars. 128 is NEON and SSE.
     """
-    enabled = {f[1:] for f in host_features()[1].split(",") if f.startswith("+")}
+    return _widest({f[1:]: f[0] == "+" for f in host_features()[1].split(",")})
+
+
+def _widest(features: Mapping[str, bool]) -> int:
+    enabled = {name for name, has in features.items() if has}
     if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= enabled:
         return 512
     return 256 if {"avx2", "fma"} <= enabled else 128
@@ -193,6 +206,24 @@ def compile_modules(
     return replace(code, _sources=tuple(modules))
 
 
+def joined(*texts: str) -> str:
+    """One module of several that declare what others declare or define, and share no other name."""
+    text = "\n".join(texts)
+    known = set(_DEFINED.findall(text))
+    lines = []
+    for line in text.split("\n"):
+        if line.startswith("declare "):
+            symbol = line[line.index("@") : line.index("(")]
+            if symbol in known:
+                continue
+            known.add(symbol)
+        lines.append(line)
+    return "\n".join(lines)
+
+
+_DEFINED = re.compile(r"^define [^@\n]*(@[\w.$]+)\(", re.MULTILINE)
+
+
 def emit_object(text: str, optimize: Optimize = "light") -> bytes:
     """Compile one module to a relocatable object for the host, not linked. Raises `CodegenError`."""
     with _llvm_lock(), _host().optimized(text, optimize) as module:
@@ -231,7 +262,8 @@ def _host() -> _Host:
 
 
 class _Host:
-    """The target machine, the pipelines and the JIT linker of this process; created once, used under the lock."""
+    """The target machines, the pipelines and the JIT linker of this process; created once, used under the lock. What
+    not every process needs is created when it is needed first."""
 
     def __init__(self) -> None:
         from llvmlite import binding
@@ -239,25 +271,37 @@ class _Host:
         self.binding = binding
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
-        cpu, features = host_features()
         # Small position-independent code reaches constants relative to the program counter, where the large model
         # (LLVM's default for a JIT) spends a 10-byte move and a register on each; JITLink makes the stubs that far
         # symbols need.
-        target = binding.Target.from_default_triple()
-        options: dict[str, Any] = {"cpu": cpu, "features": features, "reloc": "pic", "codemodel": "small", "jit": True}
-        self.machine: llvm.TargetMachine = target.create_target_machine(opt=2, **options)
-        self.quick_machine: llvm.TargetMachine = target.create_target_machine(opt=0, **options)
-        self.jit = binding.create_lljit_compiler(self.machine, use_jit_link=True, suppress_errors=True)
-        self.layout = str(self.machine.target_data)
-        self.triple = self.machine.triple
-        self.light = self._light_pipeline()
+        self._create_machine = functools.partial(
+            binding.Target.from_default_triple().create_target_machine, reloc="pic", codemodel="small", jit=True
+        )
+        # the linker creates machines like the one it is given, and asks them for their data layout only
+        linked = self._create_machine()
+        self.jit = binding.create_lljit_compiler(linked, use_jit_link=True, suppress_errors=True)
+        self.layout = str(linked.target_data)
+        self.triple = linked.triple
+
+    @functools.cached_property
+    def machine(self) -> llvm.TargetMachine:
+        """The code generator for modules that have been through a pipeline."""
+        cpu, features = host_features()
+        return self._create_machine(opt=2, cpu=cpu, features=features)
+
+    @functools.cached_property
+    def quick_machine(self) -> llvm.TargetMachine:
+        """The code generator for modules that are translated as they are."""
+        cpu, features = host_features()
+        return self._create_machine(opt=0, cpu=cpu, features=features)
 
     def machine_for(self, optimize: Optimize) -> llvm.TargetMachine:
         """The code generator that goes with a pipeline."""
         return self.quick_machine if optimize == "none" else self.machine
 
-    def _light_pipeline(self) -> tuple[Any, Any]:
-        options = self.binding.create_pipeline_tuning_options(2)
+    @functools.cached_property
+    def light(self) -> Any:
+        """The light pipeline."""
         passes = self.binding.create_new_module_pass_manager()
         passes.add_always_inliner_pass()
         passes.add_simplify_cfg_pass()
@@ -265,17 +309,22 @@ class _Host:
         passes.add_new_gvn_pass()
         passes.add_dead_code_elimination_pass()
         passes.add_global_dead_code_eliminate_pass()
-        return passes, self.binding.create_pass_builder(self.machine, options)
+        return passes
 
-    def _full_pipeline(self) -> tuple[Any, Any]:
-        """A new one for each module: LLVM's own pipelines do not survive a run (and take a tenth of a millisecond)."""
-        options = self.binding.create_pipeline_tuning_options(3)
+    def run_pipeline(self, optimize: Literal["light", "full"], module: Any) -> None:
+        """Optimise a module."""
+        options = self.binding.create_pipeline_tuning_options(2 if optimize == "light" else 3)
+        # a builder keeps what a run registers with it, and must not outlive the run
+        if optimize == "light":
+            self.light.run(module, self.binding.create_pass_builder(self.machine, options))
+            return
         options.loop_vectorization = True
         # pairs gathered from scalar code cost more in shuffles and forwarded stores than they save (n-body: 1.5x)
         options.slp_vectorization = False
         options.loop_unrolling = options.loop_interleaving = True
         builder = self.binding.create_pass_builder(self.machine, options)
-        return builder.getModulePassManager(), builder
+        # LLVM's own pipelines do not survive a run, either (a new one takes a tenth of a millisecond)
+        builder.getModulePassManager().run(module, builder)
 
     @contextlib.contextmanager
     def optimized(self, text: str, optimize: Optimize) -> Iterator[Any]:
@@ -302,12 +351,9 @@ class _Host:
                     message = str(error).strip()
                     raise CodegenError(f"LLVM IR is not valid: {message}", text, _line_of(message, text)) from error
                 module.triple, module.data_layout = self.triple, self.layout
-                if optimize == "none":
-                    yield module
-                    return
-                with self._selects_stay():
-                    passes, builder = self.light if optimize == "light" else self._full_pipeline()
-                    passes.run(module, builder)
+                if optimize != "none":
+                    self.run_pipeline(optimize, module)
+                with self._selects_stay() if optimize == "full" else contextlib.nullcontext():
                     yield module
 
     @contextlib.contextmanager

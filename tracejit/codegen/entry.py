@@ -57,6 +57,8 @@ def link(entry: EntryText, kernel: KernelText, library: Mapping[str, int]) -> cp
     imports = routines | entry.imports | dict(library)
     # an entry point is a page of straight-line code: optimising it would cost far more than it gains
     modules: list[tuple[str, cpu.Optimize]] = [(kernel.text, kernel.optimize), (entry.text, "none")]
+    if kernel.optimize == "none":
+        modules = [(cpu.joined(kernel.text, entry.text), "none")]
     return cpu.compile_modules(modules, symbols=("entry", "next"), imports=imports)
 
 

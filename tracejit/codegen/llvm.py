@@ -22,6 +22,10 @@ from tracejit.record import record
 
 __all__ = ["KernelText", "Target", "emit_kernel"]
 
+BRIEF = 256
+"""A kernel of at most so much work, a fraction of what calling it costs, runs no faster for being optimised (unless it
+has loops over single elements), and compiles in half the time if it is not."""
+
 
 @record(frozen=True)
 class KernelText:
@@ -42,7 +46,7 @@ class KernelText:
     sites: tuple[Op, ...]
     effects: tuple[Op, ...]
     needs: frozenset[str]
-    optimize: Literal["light", "full"]
+    optimize: Literal["none", "light", "full"]
     slots: int
 
     @property
@@ -97,9 +101,13 @@ def emit_kernel(function: Function, *, symbol: str = "kernel", target: Target) -
     kernel.block(function.body)
     kernel.finish(function.body.terminator)
     # inlined into the entry point, a kernel with loops would lose its vector width
-    inlining = "noinline " if kernel.scalar_loops else ""
-    attributes = f'attributes #0 = {{ nounwind {inlining}"prefer-vector-width"="{target.vector_bits}" }}'
+    inlining = " noinline" if kernel.scalar_loops else ""
+    attributes = f"attributes #0 = {{ nounwind{inlining} }}"
     parts = [text.finish(), *module.parts(), attributes]
+    optimize: Literal["none", "light", "full"] = "full" if kernel.scalar_loops else "light"
+    work = kernel.costs.of(function.body)
+    if optimize == "light" and work is not None and work <= BRIEF:
+        optimize = "none"
     slots = max((len(op.operands) - 1 for op in kernel.sites), default=0)
     return KernelText(
         "\n".join(parts) + "\n",
@@ -107,6 +115,6 @@ def emit_kernel(function: Function, *, symbol: str = "kernel", target: Target) -
         tuple(kernel.sites),
         tuple(kernel.effects),
         frozenset(module.needs),
-        "full" if kernel.scalar_loops else "light",
+        optimize,
         slots,
     )

@@ -25,7 +25,7 @@ from tracejit.codegen.entry_arguments import flat_parameters, parameters_of
 from tracejit.collector import Paused
 from tracejit.errors import NeedsConcrete, TracejitError, UnsupportedError
 from tracejit.ir.core import Function, Value
-from tracejit.ir.interface import Argument, ArrayInput, Input, ScalarInput
+from tracejit.ir.interface import Argument, ArrayInput, Input, Program, ScalarInput
 from tracejit.record import field, record, replace
 from tracejit.runtime import aliasing, history
 from tracejit.runtime.options import Options
@@ -94,6 +94,20 @@ class Family:
     numbers: dict[Hashable, ScalarInput] = field(default_factory=dict)
     constant: set[Hashable] = field(default_factory=set)
     fixed: set[tuple[Hashable, int]] = field(default_factory=set)
+
+
+@record
+class Traced:
+    """A traced call, and what it was traced for."""
+
+    program: Program
+    signature: Signature
+    family: Family
+    groups: aliasing.Groups
+    pattern: history.Pattern
+    hidden: Mapping[Hashable, Input]
+    argument_guards: int
+    seconds: float
 
 
 class Dispatcher:
@@ -177,22 +191,29 @@ class Dispatcher:
         bound = bind(self.function, self.signature, args, kwargs)
         bound = arrange(self.signature, aliasing.copy_in(self.names, bound.values).values)
         with compile_lock, Paused():
-            for version in reversed(self.versions):
-                if version.overlap is None and misfit(version.program, bound.values) is None:
-                    return version
             signature = self._classify(bound)
             shared = aliasing.Groups(signature.arrays)
-            known = self._overlapping.get((signature.key, shared.key))
-            return known or self._compile(signature, bound, shared)
+            return self._known_version(bound, signature, shared) or self._compile(signature, bound, shared)
+
+    def _known_version(self, bound: BoundCall, signature: Signature, shared: aliasing.Groups) -> Version | None:
+        """The version that a call would run, if there is one."""
+        for version in reversed(self.versions):
+            if version.overlap is None and misfit(version.program, bound.values) is None:
+                return version
+        return self._overlapping.get((signature.key, shared.key))
 
     def program_at(self, stage: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Function:
-        """The program that a call would run, as it is after a stage of :data:`tracejit.lower.pipeline.STAGES`."""
-        version = self.version_for(args, kwargs)
+        """The program that a call would run, as it is after a stage of :data:`tracejit.lower.pipeline.STAGES`; nothing
+        is compiled or run."""
         bound = bind(self.function, self.signature, args, kwargs)
         bound = arrange(self.signature, aliasing.copy_in(self.names, bound.values).values)
         with compile_lock, Paused():
             signature = self._classify(bound)
-            groups = aliasing.Groups(signature.arrays) if version.shares else aliasing.NO_GROUPS
+            shared = aliasing.Groups(signature.arrays)
+            version = self._known_version(bound, signature, shared)
+            if version is None:
+                return at_stage(self._trace(signature, bound, shared).program, stage)
+            groups = shared if version.shares else aliasing.NO_GROUPS
             program = trace(make_request(self.function, signature, version.pattern, version.hidden, groups))
             return at_stage(program, stage)
 
@@ -222,6 +243,39 @@ class Dispatcher:
                 hint="what changes as an array, or as a number that is not used as a Python value; or a higher setting "
                 "TRACEJIT_MAX_VERSIONS",
             )
+        traced = self._trace(signature, bound, shared)
+        signature, family, groups, program = traced.signature, traced.family, traced.groups, traced.program
+        from tracejit.runtime import explain
+
+        reason = explain.reason(signature, family.versions, self.versions, bound.values)
+        if groups.key:
+            call = flat_parameters(self.names, len(groups.bases))
+        else:
+            call = parameters_of(self.signature, *self._extra(bound))
+        arguments = {id(leaf.source) for leaf in signature.leaves}
+        times = Times(trace=traced.seconds)
+        version = Version(
+            number=len(self.versions) + 1,
+            reason=reason,
+            texts=signature.texts,
+            native=build(program, call, times, _observer(self.name)),
+            program=replace(program, function=Function(program.function.name), keep_alive=[]),
+            times=times,
+            captured=[i for i in program.inputs if id(i.source) not in arguments and not _is_base(i, len(self.names))],
+            argument_guards=traced.argument_guards,
+            pattern=traced.pattern,
+            hidden=traced.hidden,
+            shares=bool(groups),
+            overlap=(signature.key, groups.key) if groups.key else None,
+            keep_alive=signature.keep_alive,
+        )
+        self._enter(version, family)
+        family.shapes.append(self._shapes(signature, family, bound))
+        log("compile", explain.summary(self.name, version))
+        return version
+
+    def _trace(self, signature: Signature, bound: BoundCall, shared: aliasing.Groups) -> Traced:
+        """Trace the function for a call, as often as it takes to know what must be constant."""
         groups = aliasing.NO_GROUPS  # what the program is to know of shared memory: nothing, as long as it only reads
         while True:
             key = (signature.key, groups.same, groups.key)
@@ -231,7 +285,6 @@ class Dispatcher:
             pattern = history.generalize([*family.shapes, shapes], policy, family.fixed)
             hidden = self._hidden(family, pattern, bound)
             request = make_request(self.function, signature, pattern, hidden, groups)
-            times = Times()
             start = time.perf_counter()
             try:
                 program = trace(request)
@@ -247,38 +300,10 @@ class Dispatcher:
                     raise
                 family.fixed |= fixed
                 continue
-            finally:
-                times.trace = time.perf_counter() - start
+            seconds = time.perf_counter() - start
             if groups or not shared.violates(program.relations, program.inputs):
-                break
+                return Traced(program, signature, family, groups, pattern, hidden, len(request.guards), seconds)
             groups = shared
-        from tracejit.runtime import explain
-
-        reason = explain.reason(signature, family.versions, self.versions, bound.values)
-        if groups.key:
-            call = flat_parameters(self.names, len(groups.bases))
-        else:
-            call = parameters_of(self.signature, *self._extra(bound))
-        arguments = {id(leaf.source) for leaf in signature.leaves}
-        version = Version(
-            number=len(self.versions) + 1,
-            reason=reason,
-            texts=signature.texts,
-            native=build(program, call, times, _observer(self.name)),
-            program=replace(program, function=Function(program.function.name), keep_alive=[]),
-            times=times,
-            captured=[i for i in program.inputs if id(i.source) not in arguments and not _is_base(i, len(self.names))],
-            argument_guards=len(request.guards),
-            pattern=pattern,
-            hidden=hidden,
-            shares=bool(groups),
-            overlap=(signature.key, groups.key) if groups.key else None,
-            keep_alive=signature.keep_alive,
-        )
-        self._enter(version, family)
-        family.shapes.append(self._shapes(signature, family, bound))
-        log("compile", explain.summary(self.name, version))
-        return version
 
     def _enter(self, version: Version, family: Family) -> None:
         """Make a version known: from now on calls may use it."""

@@ -85,7 +85,7 @@ class JittedBase(Generic[P, R]):
 
     # --- looking inside
     def ir(self, /, *args: Any, stage: str = "optimized", **kwargs: Any) -> str:
-        """The program that a call with these arguments runs, as text. Compiles it if need be; runs nothing.
+        """The program that a call with these arguments runs, as text. Nothing is compiled or run.
 
         Args:
             stage: ``"traced"`` as recorded, ``"optimized"``, ``"fused"`` (array operations grouped into loops) or

@@ -177,10 +177,10 @@ def build(program: Program, call: Parameters, times: Times, observe: pipeline.Ob
 
 
 def at_stage(program: Program, stage: str) -> Function:
-    """The program's function after a stage of :data:`tracejit.lower.pipeline.STAGES`."""
+    """The program's function after a stage of :data:`tracejit.lower.pipeline.STAGES`; it is lowered on the way."""
     if stage not in pipeline.STAGES:
         raise ValueError(f"stage {stage!r} is none of {', '.join(pipeline.STAGES)}")
-    traced = program.function.clone()
+    traced = program.function
     if stage == "traced":
         return traced
     if stage == "optimized":
