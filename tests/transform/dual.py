@@ -130,7 +130,7 @@ class _Dual(_Run):
             parts = _PARTIALS[op.name]
             total = np.zeros_like(y)
             for k, partial in enumerate(parts):
-                if op.operands[k] in self.tangents:
+                if op.operands[k] in self.tangents and partial is not _zero:
                     total = total + partial(*x, y) * t[k]
             return np.asarray(total, y.dtype)
         if op.name in _LINEAR:

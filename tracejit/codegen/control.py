@@ -8,7 +8,8 @@ count; other loops pay one unit per turn, unless a loop inside pays in every tur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from tracejit.codegen import costs, elementwise, integers, memory, runtime_ir, vector
 from tracejit.codegen.costs import FUEL
@@ -62,6 +63,7 @@ class Kernel:
         self.allocates = False
         self.tracks = False
         self.scalar_loops = False
+        self._vector_loops = 0
         self._numbers: dict[Op, int] = {}
         self._cold: Lines = []
         self._live: str | None = None
@@ -183,8 +185,20 @@ class Kernel:
                 self.env[r] = phi.operand
 
     # --- loops
+    @contextmanager
+    def _scalar_without_vectors(self) -> Iterator[None]:
+        """Around the writing of a loop: one in which no loop was written with vectors is left to LLVM's loop passes,
+        which have nothing to do for loops around vector loops."""
+        before = self._vector_loops
+        yield
+        if self._vector_loops == before:
+            self.scalar_loops = True
+
     def while_(self, op: Op) -> None:
-        self.scalar_loops = True
+        with self._scalar_without_vectors():
+            self._while(op)
+
+    def _while(self, op: Op) -> None:
         f = self.function
         head, body, done = f.new_label("while"), f.new_label("body"), f.new_label("done")
         before = f.label
@@ -216,13 +230,16 @@ class Kernel:
             self.bind(op.results, self.operands(op.operands[3:]))
             return
         if op.attrs.get("vector") and vector.emit(self, op, trips):
+            self._vector_loops += 1
             return
         cost = self.costs.of(op.regions[0])
         if trips is not None and cost is not None and trips * cost <= UNROLLED:
             self._straight_for(op, trips)
             return
-        if not any(inner.regions for inner in op.regions[0].ops) or cost is not None:
-            self.scalar_loops = True
+        with self._scalar_without_vectors():
+            self._for(op, trips, cost)
+
+    def _for(self, op: Op, trips: int | None, cost: int | None) -> None:
         start, stop, step = (self.text(v) for v in op.operands[:3])
         inits = self.operands(op.operands[3:])
         count = str(trips) if trips is not None else self.trip_count(op, start, stop, step)

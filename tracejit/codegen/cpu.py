@@ -305,8 +305,9 @@ class _Host:
         passes = self.binding.create_new_module_pass_manager()
         passes.add_always_inliner_pass()
         passes.add_simplify_cfg_pass()
-        passes.add_instruction_combine_pass()
         passes.add_new_gvn_pass()
+        # after value numbering: before it, combined instructions keep addresses from being found equal
+        passes.add_instruction_combine_pass()
         passes.add_dead_code_elimination_pass()
         passes.add_global_dead_code_eliminate_pass()
         return passes
@@ -353,22 +354,31 @@ class _Host:
                 module.triple, module.data_layout = self.triple, self.layout
                 if optimize != "none":
                     self.run_pipeline(optimize, module)
-                with self._selects_stay() if optimize == "full" else contextlib.nullcontext():
+                with self._switches(optimize):
                     yield module
 
     @contextlib.contextmanager
-    def _selects_stay(self) -> Iterator[None]:
-        """LLVM for x86 turns a conditional move on the critical path of a loop into a branch, betting that it is
-        predictable. In dynamic programming (a minimum of what the turn before computed) it is not, and the loop takes
-        twice as long. The switch is global to the process, so it is set back for other users of LLVM."""
-        if not self.triple.startswith(("x86_64", "i686")):
-            yield
-            return
-        self.binding.set_option("tracejit", "-x86-cmov-converter=false")
+    def _switches(self, optimize: Optimize) -> Iterator[None]:
+        """LLVM's own switches for one module. They are global to the process, so they are set back for other users.
+
+        - LLVM for x86 turns a conditional move on the critical path of a loop into a branch, betting that it is
+          predictable. In dynamic programming (a minimum of what the turn before computed) it is not, and the loop
+          takes twice as long.
+        - Loop strength reduction finds nothing in loops of explicit vectors, whose addresses are as they should be,
+          and takes half of the time of code generation to say so.
+        """
+        switches = ["disable-lsr=true"] if optimize == "light" else []
+        if optimize == "full" and self.triple.startswith(("x86_64", "i686")):
+            switches.append("x86-cmov-converter=false")
+        opposite = {"true": "false", "false": "true"}
+        for switch in switches:
+            self.binding.set_option("tracejit", f"-{switch}")
         try:
             yield
         finally:
-            self.binding.set_option("tracejit", "-x86-cmov-converter=true")
+            for switch in switches:
+                name, value = switch.split("=")
+                self.binding.set_option("tracejit", f"-{name}={opposite[value]}")
 
 
 def _line_of(message: str, text: str) -> int | None:
