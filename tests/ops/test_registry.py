@@ -33,7 +33,8 @@ NUMPY: dict[str, Any] = {
     "reduce_sum": lambda x, axes: np.sum(x, axes, x.dtype), "reduce_prod": lambda x, axes: np.prod(x, axes, x.dtype),
     "reduce_min": np.min, "reduce_max": np.max, "reduce_any": np.any, "reduce_all": np.all,
     "argmin": lambda x, axes: np.argmin(x, axes[0]), "argmax": lambda x, axes: np.argmax(x, axes[0]),
-    "matmul": np.matmul,
+    "matmul": np.matmul, "sort": np.sort, "argsort": np.argsort, "solve": np.linalg.solve, "det": np.linalg.det,
+    "cholesky": np.linalg.cholesky,
 }  # fmt: skip
 """What each op is in NumPy."""
 
@@ -185,6 +186,39 @@ def test_matmul(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
         b = Builder(function.body)
         b.return_(b.apply(REGISTRY["matmul"], *function.params))
         compare(function, [x, y], x @ y)
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=str)
+def test_sorting(dtype: np.dtype) -> None:
+    for shape in ((7,), (3, 5), (0,), (2, 0)):
+        x = sample(dtype, shape, 3)
+        for name, attrs, want in (
+            ("sort", {}, np.sort(x)),
+            ("argsort", {"stable": True}, np.argsort(x, kind="stable")),
+            ("argsort", {"stable": False}, np.argsort(x)),
+        ):
+            function = Function("f", Block([ArrayType(dtype, shape)]))
+            b = Builder(function.body)
+            b.return_(b.apply(REGISTRY[name], *function.params, **attrs))
+            compare(function, [x], want)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
+@pytest.mark.parametrize("batch", [(), (2,), (0,)], ids=str)
+def test_linear_algebra(batch: tuple[int, ...], dtype: str) -> None:
+    a = (np.random.default_rng(1).normal(size=(*batch, 3, 3)) + 3 * np.eye(3)).astype(dtype)
+    if a.dtype.kind == "c":
+        a += 1j * np.tril(a, -1)
+    y, s = a[..., :2], a @ np.conj(np.swapaxes(a, -1, -2))
+    for name, operands, want in (
+        ("solve", [a, y], np.linalg.solve(a, y)),
+        ("cholesky", [s], np.linalg.cholesky(s)),
+        ("det", [a], np.asarray(np.linalg.det(a))),
+    ):
+        function = Function("f", Block([ArrayType(x.dtype, x.shape) for x in operands]))
+        b = Builder(function.body)
+        b.return_(b.emit(REGISTRY[name], function.params)[0])
+        compare(function, operands, want)
 
 
 def test_every_family_is_tested() -> None:

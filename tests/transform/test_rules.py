@@ -11,7 +11,7 @@ import pytest
 from tests.transform.checking import check, run
 from tracejit.ir.core import Block, Function, Value
 from tracejit.ir.types import BOOL, FLOAT64, INT64, ArrayType
-from tracejit.ops import REGISTRY, elementwise, reduction, structural
+from tracejit.ops import REGISTRY, elementwise, library, reduction, structural
 from tracejit.ops.builder import Builder
 from tracejit.transform.jvp import jvp
 from tracejit.transform.vjp import vjp
@@ -191,6 +191,26 @@ def test_matmul(batch: tuple[int, ...], kind: str) -> None:
     if kind == "c":
         x, y = x + 1j * x[::-1], y - 2j * y
     check(program(types, lambda b, x, y: [b.apply(structural.matmul, x, y)]), x, y)
+
+
+@pytest.mark.parametrize("kind", "fc")
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_linear_algebra(batch: tuple[int, ...], kind: str) -> None:
+    a, y = rng.uniform(-1, 1, (*batch, 3, 3)) + 2 * np.eye(3), rng.uniform(-1, 1, (*batch, 3, 2))
+    if kind == "c":
+        a, y = a + 1j * a[..., ::-1], y - 2j * y
+    square, right = ArrayType(COMPLEX[kind], a.shape), ArrayType(COMPLEX[kind], y.shape)
+    check(program([square, right], lambda b, a, y: [b.emit(library.solve, (a, y))[0]]), a, y)
+    check(program([square], lambda b, a: [b.apply(library.det, a)]), a)
+    if kind == "f":
+        s = a @ np.swapaxes(a, -1, -2)
+        check(program([square], lambda b, a: [b.emit(library.cholesky, (a,))[0]]), s)
+
+
+def test_sort() -> None:
+    for shape in ((7,), (3, 4)):
+        x = rng.permutation(int(np.prod(shape))).reshape(shape) / 3
+        check(program([ArrayType(FLOAT64, shape)], lambda b, x: [b.apply(library.sort, x)]), x)
 
 
 @pytest.mark.parametrize("axes", [(0,), (1,), (0, 1), (0, 2)], ids=str)

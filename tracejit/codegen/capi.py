@@ -50,6 +50,7 @@ FLAG_WRITEABLE = 0x400
 _NUMPY_FUNCTIONS = {
     "PyArray_NewFromDescr": 94,
     "PyArray_SetBaseObject": 282,
+    "_PyDataType_GetArrFuncs": 365,
 }
 _DEFAULT_HANDLER = 306
 

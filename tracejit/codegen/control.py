@@ -641,5 +641,6 @@ _RULES: dict[str, Callable[[Kernel, Op], None]] = {
     "copy_elements": memory.copy_elements,
     "fill_zero": memory.fill_zero,
     "gemm": memory.gemm,
+    "call": memory.call,
 }
 """Ops that are not elementwise."""

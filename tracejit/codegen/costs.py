@@ -13,7 +13,7 @@ FUEL = 1 << 24
 SMALL = 1 << 16
 """A loop of at most so much known work counts as straight-line code."""
 
-_CALLS = frozenset({"gemm", "copy_elements", "fill_zero", "alloc", "print", "callback"})
+_CALLS = frozenset({"gemm", "call", "copy_elements", "fill_zero", "alloc", "print", "callback"})
 
 
 def static_trips(op: Op) -> int | None:

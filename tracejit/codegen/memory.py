@@ -221,9 +221,20 @@ def gemm(k: Kernel, op: Op) -> None:
     )
 
 
+def call(k: Kernel, op: Op) -> None:
+    """Import ``tj_<routine>_<dtype>``, which takes pointers and 64-bit integers and returns one."""
+    symbol = f"tj_{op.attrs['routine']}_{SCALARS[op.operands[0].dtype].name}"
+    given = [("ptr", k.pointer(v)) if isinstance(v.type, BufferType) else ("i64", k.text(v)) for v in op.operands]
+    k.module.need(symbol, "i64", ", ".join(kind for kind, _ in given), " nounwind")
+    r = k.function.fresh()
+    k.function.line(f"{r} = call i64 @{symbol}({', '.join(' '.join(g) for g in given)})")
+    k.env[op.result] = r
+
+
 __all__ = [
     "OUT_OF_MEMORY",
     "alloc",
+    "call",
     "constant_buffer",
     "copy_elements",
     "element",

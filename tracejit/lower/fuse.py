@@ -22,7 +22,7 @@ CHEAP = 4
 """How many element operations may be repeated rather than stored."""
 
 _INLINABLE = {"view", "reshape", "iota", "gather"}
-_ROOT_ONLY = {"update", "scatter", "concat", "nonzero", "matmul"}
+_ROOT_ONLY = {"update", "scatter", "concat", "nonzero", "matmul", "sort", "argsort", "solve", "cholesky", "det"}
 
 
 def run(function: Function) -> None:
@@ -41,8 +41,11 @@ def is_alias_reshape(op: Op) -> bool:
     if op.primitive is not structural.reshape:
         return False
     return any(
-        (writes_base(u) and u.operands[0] is op.results[0]) or u.regions or u.primitive.terminator or u.name ==
-        "reshape" for u in op.results[0].users
+        (writes_base(u) and u.operands[0] is op.results[0])
+        or u.regions
+        or u.primitive.terminator
+        or u.name == "reshape"
+        for u in op.results[0].users
     )
 
 
@@ -177,9 +180,7 @@ def _fuse_block(block: Block) -> None:
             op.erase()
 
 
-def _inlining(
-    op: Op, facts: _Analysis, contexts: dict[Op, set[tuple[Op, object]]]
-) -> set[tuple[Op, object]] | None:
+def _inlining(op: Op, facts: _Analysis, contexts: dict[Op, set[tuple[Op, object]]]) -> set[tuple[Op, object]] | None:
     """At which indices of which roots ``op`` would be computed if inlined; None when it must be stored."""
     (value,) = op.results
     if value.op is None or not value.users:
@@ -194,8 +195,9 @@ def _inlining(
         for k in positions:
             moves = user.name in ("view", "reshape", "gather", "scatter", "concat")
             for root, index in contexts[user]:
-                reached.add((root, (index, user, k if user.name in ("gather", "scatter", "concat") else 0) if moves
-                else index))
+                reached.add(
+                    (root, (index, user, k if user.name in ("gather", "scatter", "concat") else 0) if moves else index)
+                )
         if _repeats_outer(user) and facts.cost[value] > 2:
             return None
     if len(reached) > 1 and facts.cost[value] * (len(reached) - 1) > CHEAP:

@@ -21,6 +21,7 @@ from tracejit.ops.effects import has_effects, is_pure, is_speculatable
 _DEAR = frozenset(
     {"pow", "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan", "atan2"}
     | {"sinh", "cosh", "tanh", "cbrt", "hypot", "mod", "floordiv", "matmul", "nonzero", "argmin", "argmax"}
+    | {"sort", "argsort", "solve", "cholesky", "det"}
     | {"reduce_sum", "reduce_prod", "reduce_min", "reduce_max", "reduce_any", "reduce_all"}
 )
 """Ops on arrays that are worth a trip through memory."""
@@ -206,5 +207,3 @@ def _inputs(op: Op) -> list[Value]:
 
 def _stores(op: Op) -> bool:
     return any(inner.name in _STORES for inner in op.walk())
-
-

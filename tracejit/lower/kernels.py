@@ -61,7 +61,7 @@ class Kernel:
     def run(self) -> None:
         family = getattr(self.root.primitive, "family", "")
         method: Callable[[], None] = getattr(self, f"_{self.root.name}", None) or (
-            self._reduce if family == "reduction" else self._map
+            {"reduction": self._reduce, "library": self._library}.get(family, self._map)
         )
         method()
 
@@ -429,6 +429,11 @@ class Kernel:
 
         matmul(self)
 
+    def _library(self) -> None:
+        from tracejit.lower.libraries import LOWERINGS
+
+        LOWERINGS[self.root.name](self)
+
 
 def _is_const(v: Value, value: int) -> bool:
     return v.op is not None and v.op.name == "const" and v.op.attrs["value"] == value
@@ -439,5 +444,3 @@ def _equal_constants(a: Sequence[Value], b: Sequence[Value]) -> bool:
         x is y or (x.op is not None and x.op.name == "const" and _is_const(y, x.op.attrs["value"]))
         for x, y in zip(a, b, strict=True)
     )
-
-

@@ -198,3 +198,8 @@ def matmul(a: Application) -> Value:
     if p == 1:
         return b.reshape(found, (n, m, p))
     return b.transpose(b.reshape(found, (n, p, m)), (0, 2, 1))
+
+
+def of_the_rest(a: Application) -> Value:
+    """An op that works on the last axes: the lanes are one more axis before these."""
+    return a.b.apply(_primitive(a.op), *(a.spread(k) for k in range(len(a.operands))), **a.op.attrs)

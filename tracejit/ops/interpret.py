@@ -16,6 +16,7 @@ import numpy as np
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ir.types import ArrayType, BufferType, Dim, Type
 from tracejit.ops.control import exception_of, materialise
+from tracejit.ops.library import ROUTINES
 from tracejit.ops.primitive import Primitive, as_kind
 from tracejit.record import record
 
@@ -294,6 +295,13 @@ class _Run:
         self.elements(op, operands[0], 0, m * n)[:] = (sides[0] @ sides[1]).ravel()
         return ()
 
+    def run_call(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+        routine = ROUTINES[op.attrs["routine"]]
+        numbers = [int(v) for v in operands[routine.buffers :]]
+        sizes = routine.sizes(*numbers)
+        arrays = [self.elements(op, x, 0, n) for x, n in zip(operands[: routine.buffers], sizes, strict=True)]
+        return (np.array(routine.compute(*arrays, *numbers), np.int64),)
+
     # --- promises of indexing ops: NumPy would wrap negative indices around
     def check_view(self, op: Op, operands: Sequence[Any], shape: tuple[Dim, ...]) -> None:
         self._check_strided(op, operands[0], operands[1:], shape)
@@ -345,6 +353,7 @@ _RULES: dict[str, Callable[[_Run, Op, Sequence[Any]], Sequence[Any]]] = {
     "copy_elements": _Run.run_copy_elements,
     "fill_zero": _Run.run_fill_zero,
     "gemm": _Run.run_gemm,
+    "call": _Run.run_call,
 }
 """Ops without a NumPy meaning of their own."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tracejit.ir.types import PREDICATE, ArrayType, BufferType, Type
+from tracejit.ir.types import INDEX, PREDICATE, ArrayType, BufferType, Type
 from tracejit.ops.primitive import Attrs, Primitive
 
 
@@ -48,3 +48,6 @@ gemm = Primitive("gemm", "loop", derivative="undefined", pure=False)
 ``[m, n]``; ``lda`` and
 ``ldb`` are the element distances between rows of ``a`` (``[m, k]``, or ``[k, m]`` when transposed) and of ``b`` as
 stored."""
+call = Primitive("call", "loop", derivative="undefined", infer=lambda t, a: (INDEX,), pure=False)
+"""``call(*buffers, *numbers) -> status {routine}``: one of :data:`tracejit.ops.library.ROUTINES`, for the dtype of the
+first buffer."""

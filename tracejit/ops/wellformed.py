@@ -12,6 +12,7 @@ import numpy as np
 
 from tracejit.ir.core import Block, Op, Value
 from tracejit.ir.types import BOOL, DTYPE_NAMES, INDEX, INT64, PREDICATE, ArrayType, BufferType, Dim, Type
+from tracejit.ops.library import ROUTINES
 
 Rule = Callable[[Op], "str | None"]
 
@@ -343,6 +344,37 @@ def _gemm(op: Op) -> str | None:
     return None if all(v.type == INDEX for v in op.operands[3:]) else "sizes are i64 scalars"
 
 
+def _call(op: Op) -> str | None:
+    routine = ROUTINES.get(op.attrs.get("routine", ""))
+    if routine is None:
+        return f"there is no routine {op.attrs.get('routine')!r}"
+    if not all(isinstance(v.type, BufferType) for v in op.operands[: routine.buffers]):
+        return f"{routine.buffers} buffers are expected"
+    return None if all(v.type == INDEX for v in op.operands[routine.buffers :]) else "numbers are i64 scalars"
+
+
+def _square(op: Op) -> str | None:
+    a = op.operands[0]
+    if a.rank < 2 or not _dims(a.shape[-1], a.shape[-2]):
+        return "a square matrix is expected"
+    if a.dtype.kind not in "fc" or a.dtype.itemsize == 2:
+        return "a matrix of f32, f64, c64 or c128 is expected"
+    return None
+
+
+def _solve(op: Op) -> str | None:
+    a, b = op.operands
+    if a.dtype != b.dtype or a.rank != b.rank or not _shapes(a.shape[:-1], b.shape[:-1]):
+        return "a matrix and right sides of one dtype and as many rows are expected"
+    return _square(op)
+
+
+def _sorted(op: Op) -> str | None:
+    if not op.operands[0].rank:
+        return "an array is expected"
+    return None if op.name == "sort" or isinstance(op.attrs.get("stable"), bool) else "stable is a bool"
+
+
 def _same_buffer(op: Op) -> str | None:
     return None if all(isinstance(v.type, BufferType) for v in op.operands) else "buffers are expected"
 
@@ -364,7 +396,9 @@ def _alloc(op: Op) -> str | None:
 
 _COUNTS: dict[str, tuple[int, int | None]] = {
     **dict.fromkeys(("const", "empty", "iota", "constant_buffer"), (0, 1)),
-    **dict.fromkeys(("view", "reshape", "concat"), (1, 1)),
+    **dict.fromkeys(("view", "reshape", "concat", "sort", "argsort", "det", "call"), (1, 1)),
+    "cholesky": (1, 2),
+    "solve": (2, 2),
     **dict.fromkeys(("update", "gather", "matmul", "same_buffer"), (2, 1)),
     "scatter": (3, 1),
     "nonzero": (1, None),
@@ -396,6 +430,12 @@ _RULES: dict[str, Rule] = {
     "offset": _buffer_op(2),
     "same_buffer": _same_buffer,
     "gemm": _gemm,
+    "call": _call,
+    "sort": _sorted,
+    "argsort": _sorted,
+    "solve": _solve,
+    "cholesky": _square,
+    "det": _square,
     "load": _buffer_op(2),
     "store": _buffer_op(3, value=True),
     "copy_elements": _buffer_op(3),

@@ -18,7 +18,7 @@ from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ir.interface import ArrayInput, Input, Layout, Program, Same
 from tracejit.lower import pipeline
 from tracejit.record import field, record
-from tracejit.runtime import blas
+from tracejit.runtime import routines
 from tracejit.runtime.effects import Callbacks
 from tracejit.runtime.history import Pattern
 from tracejit.runtime.native_type import SLOW_OFFSET, native_subtype
@@ -171,7 +171,7 @@ def build(program: Program, call: Parameters, times: Times, observe: pipeline.Ob
         slow_offset=SLOW_OFFSET,
         release=release_policy(lowered.function, len(program.symbols)),
     )
-    code = link(entry, kernel, {s: blas.address(s) for s in kernel.needs & blas.SYMBOLS})
+    code = link(entry, kernel, {s: routines.address(s) for s in kernel.needs & routines.SYMBOLS})
     times.compile = time.perf_counter() - start
     return Native(code, entry.keep_alive)
 
@@ -224,7 +224,7 @@ class _Sizes:
         return all(self._op(op) for op in block.ops)
 
     def _op(self, op: Op) -> bool:
-        if op.name in ("while", "gemm"):
+        if op.name in ("while", "gemm", "call"):
             return False
         if op.name == "for" and not all(self._is_size(v) for v in op.operands[:3]):
             return False

@@ -116,7 +116,7 @@ class _Forward:
         """The tangent of the only result of ``op``."""
         primitive = op.primitive
         assert isinstance(primitive, Primitive)
-        if len(op.results) != 1:
+        if sum(map(is_float, op.results)) != 1 or not is_float(op.results[0]):
             raise no_derivative(op)
         tangents = [self.tangents.get(v) if flows(op, k) else None for k, v in enumerate(op.operands)]
         if primitive.jvp is not None:

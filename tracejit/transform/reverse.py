@@ -20,7 +20,7 @@ from tracejit.transform.activity import flows
 from tracejit.transform.cotangents import Cotangents
 from tracejit.transform.jvp import no_derivative, partials_of
 from tracejit.transform.regions import Pair, Region
-from tracejit.transform.structure import carried, count_trips, inits, trip_count
+from tracejit.transform.structure import carried, count_trips, inits, is_float, trip_count
 
 _LINEAR = frozenset({"add", "sub", "neg", "cast", "select", "real", "imag", "conj", "complex", "copysign", "sign"})
 """Elementwise ops whose derivatives are finite."""
@@ -61,7 +61,7 @@ class Reverse:
     def op(self, op: Op, cts: Cotangents) -> None:
         primitive = op.primitive
         assert isinstance(primitive, Primitive)
-        if len(op.results) != 1:
+        if sum(map(is_float, op.results)) != 1 or not is_float(op.results[0]):
             raise no_derivative(op)
         if primitive.family == "elementwise":
             self.elementwise(op, cts)
@@ -80,8 +80,8 @@ class Reverse:
                 else:
                     mask = primitive.transpose(b, op, mask, 0)
         else:
-            ct = cts.get_or_zero(op.result)
-            cts.take(op.result)
+            ct = cts.get_or_zero(op.results[0])
+            cts.take(op.results[0])
         # last to first: what an update has stored is read before its place is cleared
         for k, x in reversed(list(enumerate(op.operands))):
             if x in self.active:
@@ -226,5 +226,3 @@ def _is_linear(op: Op) -> bool:
     if op.name == "mul":
         return any(known_number(v) is not None for v in op.operands)
     return op.name == "div" and known_number(op.operands[1]) is not None
-
-

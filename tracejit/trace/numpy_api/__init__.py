@@ -17,8 +17,8 @@ from tracejit.trace.tracer import OUTSIDE
 _HOMES = {
     "builtins": "builtins printing",
     "math": "mathlib",
-    "numpy": "choosing constructors counting creation grids joining methods products reductions shaping "
-    "ufunc_methods ufuncs",
+    "numpy": "choosing constructors counting creation grids joining linalg methods products reductions shaping "
+    "sorting ufunc_methods ufuncs",
 }
 """Which modules here have the functions of which of theirs; loaded when a program uses one of these."""
 

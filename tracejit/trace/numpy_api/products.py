@@ -16,7 +16,7 @@ from tracejit.trace import assignment, broadcast, dims, promotion
 from tracejit.trace.boxes import ArrayTracer, retyped
 from tracejit.trace.context import current
 from tracejit.trace.lenses import Dims
-from tracejit.trace.numpy_api.arguments import as_array, axes_of, scalar_or_array
+from tracejit.trace.numpy_api.arguments import as_array, scalar_or_array
 from tracejit.trace.numpy_api.shaping import ravel, swapaxes, transpose
 from tracejit.trace.numpy_api.table import implements, method
 from tracejit.trace.scalars import is_scalar
@@ -241,21 +241,3 @@ def cross(a: Any, b: Any, axisa: Any = -1, axisb: Any = -1, axisc: Any = -1, axi
     x, y = ([v[..., k] for k in range(3)] for v in (left, right))
     parts = [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
     return np.stack(parts, axis=-1)
-
-
-@implements(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """``np.linalg.norm``: the Euclidean (Frobenius) norm, and the vector norms 1, 2 and infinity."""
-    current().at()
-    array = as_array(x)
-    if array.dtype.kind in "biu":
-        array = array.astype(np.float64)
-    axes = axes_of(axis, array.ndim)
-    if ord is None or (ord == 2 and len(axes) == 1):
-        square = np.square(np.abs(array)) if array.dtype.kind == "c" else np.square(array)
-        return np.sqrt(np.sum(square, axis=axes, keepdims=keepdims))
-    if len(axes) == 1 and ord == 1:
-        return np.sum(np.abs(array), axis=axes, keepdims=keepdims)
-    if len(axes) == 1 and ord in (np.inf, -np.inf):
-        return (np.max if ord > 0 else np.min)(np.abs(array), axis=axes, keepdims=keepdims)
-    raise UnsupportedError(f"np.linalg.norm with ord={ord!r} is not supported yet")
