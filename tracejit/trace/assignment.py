@@ -26,7 +26,8 @@ def assign(target: ArrayTracer, value: Any, single: bool = False) -> None:
     content = contents(value, target.dtype)
     if content.rank:
         if single:
-            raise ValueError("setting an array element with a sequence.")
+            why = TypeError("only 0-dimensional arrays can be converted to Python scalars")
+            raise ValueError("setting an array element with a sequence.") from why
         text = "could not broadcast input array from shape %s into shape %s"
         fail = broadcast.fail_with(ValueError, text, content.shape, target.shape_dims)
         content = broadcast.fitted(b, content, target.shape_dims, fail)

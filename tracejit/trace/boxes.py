@@ -37,6 +37,9 @@ _serials = count()
 # --- the box --------------------------------------------------------------------------------------
 
 
+_ORDERS = ("C", "F", "A", "K", "strided", "")
+
+
 class ArrayTracer(Tracer):
     """A NumPy array that exists when the program runs.
 
@@ -64,6 +67,8 @@ class ArrayTracer(Tracer):
 
     def __init__(self, value: Value, order: Order = "C", origin: Origin = COMPUTED) -> None:
         self._value: Value = value
+        if isinstance(order, str) and order not in _ORDERS:
+            raise ValueError(f"order must be one of 'C', 'F', 'A', or 'K' (got {order!r})")
         self._set_up(value.type.dtype, value.type.shape, order, origin)
 
     def _set_up(self, dtype: DType, shape: Dims, order: Order, origin: Origin) -> None:

@@ -531,7 +531,8 @@ class Captures:
 
             calls.call(setter, (owner, value), {})
             return
-        if isinstance(owner, ScalarTracer) or (isinstance(owner, ArrayTracer) and not hasattr(np.ndarray, name)):
+        own = hasattr(inspect.getattr_static(type(owner), name, None), "__set__")
+        if isinstance(owner, ScalarTracer) or (isinstance(owner, ArrayTracer) and not own):
             complain(lambda x: setattr(x, name, None), owner)
         if not isinstance(owner, Tracer):
             self.control.journal.note(owner)
@@ -540,6 +541,8 @@ class Captures:
     def delattr(self, owner: Any, name: str) -> None:
         """``del owner.name``."""
         self._before_change(owner, name, f"deleting {name!r} of")
+        if isinstance(owner, (ScalarTracer, ArrayTracer)):
+            complain(lambda x: delattr(x, name), owner)
         if not isinstance(owner, Tracer):
             self.control.journal.note(owner)
         delattr(owner, name)

@@ -35,6 +35,8 @@ def manager(given: Any) -> Any:
     if isinstance(given, _HARMLESS):
         return given
     enter, leave = getattr(kind, "__enter__", None), getattr(kind, "__exit__", None)
+    if enter is None or leave is None:
+        raise TypeError(f"{kind.__name__!r} object does not support the context manager protocol")
     if isinstance(enter, types.FunctionType) and isinstance(leave, types.FunctionType):
         if not libraries.is_library_code(enter.__code__) and not libraries.is_library_code(leave.__code__):
             return _Converted(given)

@@ -446,6 +446,9 @@ _INSTEAD = {
 def _known_key(owner: Any, key: Tracer) -> Any:
     """A traced index into a Python object: the exception says which value must be known while compiling."""
     kind = type(owner).__name__
+    if isinstance(owner, (list, tuple, str)):
+        same_kind: Any = {"str": "ab", "tuple": (1, 2)}.get(kind, [1, 2])
+        samples.complain(operator.getitem, same_kind, key)
     if isinstance(owner, (list, tuple, str, dict)) and isinstance(key, ScalarTracer):
         raise NeedsConcrete(
             key, f"the value of {'a key' if isinstance(owner, dict) else 'an index'} of a {kind}", hint=_INSTEAD[kind]

@@ -215,6 +215,8 @@ def _bound(x: Any) -> Dim:
             return conversions.as_index(x)
         except TypeError:
             raise TypeError("slice indices must be integers or None or have an __index__ method") from None
+    if not hasattr(x, "__index__"):
+        raise TypeError("slice indices must be integers or None or have an __index__ method")
     return min(max(operator.index(x), -(2**63)), 2**63 - 1)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from tracejit.errors import CaptureError, NeedsConcrete, stripped
 from tracejit.ir.types import INT64, Dim
 from tracejit.ops import elementwise as E
-from tracejit.trace import dims
+from tracejit.trace import dims, samples
 from tracejit.trace.boxes import ArrayTracer, box_of
 from tracejit.trace.context import current
 from tracejit.trace.conversions import index_dim
@@ -324,6 +324,8 @@ def make_reversed(items: Any) -> Any:
     if isinstance(items, range):
         return items[::-1]
     parts = _parts([items]) if not isinstance(items, (list, tuple)) else None
+    if parts is None and isinstance(items, Tracer):
+        samples.complain(reversed, items)
     return reversed(items) if parts is None else StagedReversed(parts[0])
 
 

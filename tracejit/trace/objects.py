@@ -228,7 +228,7 @@ def _delattr(self: Any, name: str) -> None:
         return
     state = object.__getattribute__(self, "__dict__")
     if name not in state:
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+        raise AttributeError(f"{_text_of(class_of(self))!r} object has no attribute {name!r}", name=name, obj=self)
     del state[name]
 
 
@@ -298,7 +298,12 @@ def _missing(captures: Captures, record: StandIn, name: str) -> Any:
         from tracejit.trace import calls
 
         return calls.call(fallback, (record.object, name), {})
-    raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}", name=name, obj=record.object)
+    raise AttributeError(f"{_text_of(kind)!r} object has no attribute {name!r}", name=name, obj=record.object)
+
+
+def _text_of(kind: type) -> str:
+    """A class as Python's messages name it: those written in C have their module in their name."""
+    return kind.__name__ if kind.__flags__ & _HEAP_TYPE else f"{kind.__module__}.{kind.__name__}"
 
 
 def _static(kind: type, name: str) -> Any:

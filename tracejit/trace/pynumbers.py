@@ -187,6 +187,8 @@ def _quotient(
     b: Builder, x: Operand, y: Operand, guard: Guard, operation: Callable[..., Any] = operator.floordiv
 ) -> Result:
     d = common(x, y)
+    if d.kind == "c":
+        return []
     p, q = x.as_(d), y.as_(d)
     check_divisor(b, y, q, guard, operation, x)
     if d is INT64 and (y.value is not None or y.const == -1):
@@ -200,6 +202,8 @@ def _remainder(
     b: Builder, x: Operand, y: Operand, guard: Guard, operation: Callable[..., Any] = operator.mod
 ) -> Result:
     d = common(x, y)
+    if d.kind == "c":
+        return []
     p, q = x.as_(d), y.as_(d)
     check_divisor(b, y, q, guard, operation, x)
     return b.apply(E.mod, p, q)

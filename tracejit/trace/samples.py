@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,9 @@ def sample(x: Any) -> Any:
 
 def type_text(x: Tracer) -> str:
     """The class of what a traced value stands for, as messages name it."""
-    return type_name(x) if isinstance(x, ScalarTracer) else type(sample(x)).__name__
+    if isinstance(x, ScalarTracer):
+        return type_name(x)
+    return "numpy.ndarray" if isinstance(x, ArrayTracer) else type(sample(x)).__name__
 
 
 def complain(operation: Callable[..., Any], *operands: Any) -> None:
@@ -50,16 +51,23 @@ def complain_binary(name: str, x: Any, y: Any) -> None:
     complain(divmod if name == "divmod" else getattr(operator, f"__{name}__"), x, y)
 
 
+def said_by(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Exception | None:
+    """What ``function`` raises for arguments of these types."""
+    try:
+        function(*map(sample, args), **{k: sample(v) for k, v in kwargs.items()})
+    except (TypeError, ValueError, IndexError) as error:
+        return error.with_traceback(None)
+    return None
+
+
 def refuse_arguments(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], why: str) -> Exception:
     """What to raise when ours does not take arguments, which it said ``why``: what ``function`` says of them, if it is
     an error too."""
     from tracejit.trace.numpy_api import name_of
 
-    with suppress(ValueError, IndexError):
-        try:
-            function(*map(sample, args), **{k: sample(v) for k, v in kwargs.items()})
-        except TypeError as error:
-            return error.with_traceback(None)
+    said = said_by(function, args, kwargs)
+    if isinstance(said, TypeError):
+        return said
     keyword = re.search(r"unexpected keyword argument '(\w+)'", why)
     what = f"{name_of(function)}({keyword[1]}=...)" if keyword else f"{name_of(function)} with these arguments"
     return UnsupportedError(f"{what} is not supported yet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -215,6 +216,8 @@ def rounded(x: ScalarTracer, ndigits: Any = None) -> Any:
     """``round(x, ndigits)``."""
     if isinstance(ndigits, ScalarTracer):
         raise ndigits._needs("the number of digits as a Python int")
+    if ndigits is not None:
+        ndigits = operator.index(ndigits)
     if x.kind == "numpy":
         if ndigits is None and x.value.dtype.kind != "c":
             return conversions.integral(x, E.rint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -388,7 +389,10 @@ def binary(name: str, x: Any, y: Any) -> Any:
         return _with_object(name, x, y, xs is None)
     b = current().at()
     if len(xs) == 1 and len(ys) == 1:
-        return one_binary(b, name, x, xs[0], y, ys[0], None)
+        result = one_binary(b, name, x, xs[0], y, ys[0], None)
+        if result is NotImplemented:
+            raise _not_supported(name, xs[0], ys[0])
+        return result
     cases: list[tuple[Guard, ScalarTracer]] = []
     computed: dict[Any, Any] = {}
     operands = {("x", d): operand_of(b, x, d) for _, d in xs} | {("y", d): operand_of(b, y, d) for _, d in ys}
@@ -404,8 +408,8 @@ def binary(name: str, x: Any, y: Any) -> Any:
                     pynumbers.check(b, b.const(False, BOOL), guard, TypeError, error.args)
                     continue
                 if result is NotImplemented:
-                    text = f"unsupported operand type(s) for {name}: '{type_name_of(xa)}' and '{type_name_of(ya)}'"
-                    pynumbers.check(b, b.const(False, BOOL), guard, TypeError, (text,))
+                    why = _not_supported(name, xa, ya)
+                    pynumbers.check(b, b.const(False, BOOL), guard, type(why), why.args)
                     continue
                 if key is not None:
                     computed[key] = result
@@ -413,6 +417,12 @@ def binary(name: str, x: Any, y: Any) -> Any:
     if not cases:
         return NotImplemented
     return mixed(b, cases)
+
+
+def _not_supported(name: str, xa: Alternative, ya: Alternative) -> BaseException:
+    """What Python raises for an operator that these numbers do not have."""
+    operation = divmod if name.startswith("divmod") else getattr(operator, f"__{name}__")
+    return pynumbers.failure_of(operation, type_of(xa)(1), type_of(ya)(1))
 
 
 def _computation(name: str, xa: Alternative, ya: Alternative) -> Any:
@@ -493,9 +503,7 @@ def checked_python_int(b: Builder, value: Value, dtype: DType, guard: Guard) -> 
     return b.cast(value, dtype)
 
 
-def compare_weak(
-    b: Builder, ufunc: np.ufunc, p: Operand, xa: Alternative, q: Operand, ya: Alternative
-) -> Value | None:
+def compare_weak(b: Builder, ufunc: np.ufunc, p: Operand, xa: Alternative, q: Operand, ya: Alternative) -> Value | None:
     """A comparison of a NumPy integer with a Python int, which NumPy performs exactly; None for any other."""
     if xa[1].kind not in "iu" or ya[1].kind not in "iu":
         return None

@@ -196,7 +196,11 @@ def _pieces(template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> It
             continue
         if name[:1] in ("", ".", "["):
             name, count = f"{count}{name}", count + 1
-        value, _ = formatter.get_field(name, args, kwargs)
+        try:
+            value, _ = formatter.get_field(name, args, kwargs)
+        except IndexError:
+            text_of = f"Replacement index {name} out of range for positional args tuple"
+            raise IndexError(text_of) from None
         yield text(value, f"!{conversion}" if conversion else "", _format(spec or "", args, kwargs))
 
 

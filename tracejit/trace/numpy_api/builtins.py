@@ -19,6 +19,7 @@ from tracejit.trace import conversions, dims, promotion, strings
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.numpy_api.table import has_traced, implements
+from tracejit.trace.samples import sample
 from tracejit.trace.scalars import (
     ScalarTracer,
     alternatives_of,
@@ -127,11 +128,12 @@ def format_(x: Any, spec: Any = "", /) -> Any:
 def isinstance_(x: Any, cls: Any, /) -> Any:
     """``isinstance(x, cls)``: of the object that ``x`` stands for."""
     if isinstance(x, ArrayTracer):
-        return issubclass(np.ndarray, cls)
+        return isinstance(sample(x), cls)
     if isinstance(x, strings.TracedString):
-        return issubclass(str, cls)
+        return isinstance("", cls)
     if not isinstance(x, ScalarTracer):
         return isinstance(x, cls)
+    isinstance(0, cls)  # raises what Python raises if that is no class
     answers = [issubclass(type_of(a), cls) for a in x.alternatives]
     if all(answers) or not any(answers):
         return answers[0]
@@ -398,6 +400,7 @@ def all_(iterable: Any, /) -> Any:
 @implements(sorted)
 def sorted_(iterable: Any, /, *, key: Any = None, reverse: bool = False) -> Any:
     """``sorted(...)``."""
+    iter(iterable)  # raises what Python raises if that is not iterable
     raise UnsupportedError(
         "sorted is not supported yet for values that are known only at run time", hint="np.sort(np.array(items))"
     )

@@ -73,10 +73,7 @@ def nonzero(a: Any) -> tuple[ArrayTracer, ...]:
     b = current().at()
     x = as_array(a)
     if not x.ndim:
-        raise ValueError(
-            "Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead. If the context "
-            "of this error is of the form `arr[nonzero(cond)]`, just use `arr[cond]`."
-        )
+        np.nonzero(np.ones((), x.dtype))  # raises
     return tuple(ArrayTracer(v) for v in advanced.nonzero(b, b.cast(x.read(), BOOL))[1:])
 
 

@@ -43,7 +43,7 @@ def concatenate(
         raise ValueError("need at least one array to concatenate")
     if axis is None:
         parts, axis = [ravel(x) for x in parts], 0
-    if any(not x.ndim for x in parts):
+    if not parts[0].ndim:
         raise ValueError("zero-dimensional arrays cannot be concatenated")
     for k, x in enumerate(parts):
         if x.ndim != parts[0].ndim:
@@ -217,7 +217,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> ArrayTracer:
     if isinstance(repeats, (list, tuple, np.ndarray)) or (isinstance(repeats, ArrayTracer) and repeats.ndim):
         raise UnsupportedError("np.repeat with an array of counts is not supported yet")
     count = conversions.index_dim(repeats)
-    dims.check(dims.ge(count, 0), ValueError, "repeats may not contain negative values.")
+    dims.check(dims.ge(count, 0), ValueError, "negative dimensions are not allowed")
     if not isinstance(count, int):
         current().assume_nonnegative(count)
     shape = x.shape_dims
@@ -234,6 +234,8 @@ def tile(A: Any, reps: Any) -> ArrayTracer:
     b = current().at()
     x = as_array(A)
     counts: list[Dim] = [conversions.index_dim(r) for r in (reps if isinstance(reps, (tuple, list)) else (reps,))]
+    for count in counts:
+        dims.check(dims.ge(count, 0), ValueError, "negative dimensions are not allowed")
     counts = [*(1,) * (x.ndim - len(counts)), *counts]
     value = x.read()
     if len(counts) > x.ndim:
@@ -294,7 +296,10 @@ def diff(a: Any, n: Any = 1, axis: Any = -1, prepend: Any = None, append: Any = 
     k = axis_of(axis, x.ndim)
     lead = (slice(None),) * k
     result: Any = x
-    for _ in range(static_int(n, "the order of the difference as a Python int")):
+    turns = static_int(n, "the order of the difference as a Python int")
+    if turns < 0:
+        raise ValueError(f"order must be non-negative but got {n!r}")
+    for _ in range(turns):
         left, right = result[(*lead, slice(None, -1))], result[(*lead, slice(1, None))]
         result = np.not_equal(right, left) if x.dtype.kind == "b" else np.subtract(right, left)
     return result
@@ -330,6 +335,8 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     """``np.fill_diagonal`` of a matrix."""
     current().at()
     x = as_array(a)
+    if x.ndim < 2:
+        raise ValueError("array must be at least 2-d")
     if x.ndim != 2 or wrap:
         raise UnsupportedError("np.fill_diagonal is supported for matrices without wrap=True")
     assignment.assign(x.part(diagonal_lens(x.shape_dims, 0, 0, 1)), val)

@@ -155,8 +155,11 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
 def vdot(a: Any, b: Any) -> Any:
     """``np.vdot``."""
     current().at()
-    left = ravel(a)
-    return dot(np.conjugate(left) if left.dtype.kind == "c" else left, ravel(b))
+    left, right = ravel(a), ravel(b)
+    text = "cannot reshape array of size {} into shape ({},)"
+    sizes = right.shape_dims[0], left.shape_dims[0]
+    dims.check(dims.eq(*sizes), ValueError, text, *sizes)
+    return dot(np.conjugate(left) if left.dtype.kind == "c" else left, right)
 
 
 @implements(np.inner)

@@ -42,17 +42,33 @@ def reduced(
     result = b.reduce(primitive, x, axes) if axes else x
     if finish is not None:
         result = finish(b, result)
-    return returned(b, result, x.type.shape, axes, keepdims, out)
+    return returned(b, result, x.type.shape, axes, keepdims, out, _UFUNCS[primitive.name])
 
 
-def returned(b: Builder, result: Value, shape: Dims, axes: Sequence[int], keepdims: Any, out: Any) -> Any:
-    """A reduction's result with ``keepdims=`` and ``out=``."""
+_UFUNCS = {
+    "reduce_sum": "add", "reduce_prod": "multiply", "reduce_min": "minimum", "reduce_max": "maximum",
+    "reduce_any": "logical_or", "reduce_all": "logical_and",
+}  # fmt: skip
+
+
+def returned(
+    b: Builder, result: Value, shape: Dims, axes: Sequence[int], keepdims: Any, out: Any, name: str = "add"
+) -> Any:
+    """A reduction's result with ``keepdims=`` and ``out=``; ``name`` is that of its ufunc."""
     if keepdims is not _UNSET and keepdims:
         result = b.reshape(result, tuple(1 if k in axes else d for k, d in enumerate(shape)))
     if out is None:
         return scalar_or_array(result)
     from tracejit.trace.numpy_api import ufuncs
 
+    what = f"output parameter for reduction operation {name} has "
+    target = out[0] if isinstance(out, tuple) else out
+    if isinstance(target, ArrayTracer):
+        if target.ndim != result.rank:
+            raise ValueError(f"{what}the wrong number of dimensions: Found {target.ndim} but expected {result.rank}")
+        for d, n in zip(target.shape_dims, result.type.shape):
+            text = f"{what}a non-reduction dimension not equal to the input one."
+            dims.check(dims.eq(d, n), ValueError, text)
     return ufuncs.call(np.positive if result.dtype != BOOL else np.logical_or, ArrayTracer(result),
                        *(() if result.dtype != BOOL else (False,)), out=out, casting="unsafe")  # fmt: skip
 

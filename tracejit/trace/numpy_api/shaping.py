@@ -391,6 +391,8 @@ def rot90(m: Any, k: Any = 1, axes: Any = (0, 1)) -> ArrayTracer:
     x = as_array(m)
     turns = static_int(k, "the number of turns as a Python int") % 4
     first, second = axes
+    if first == second or abs(first - second) == x.ndim:
+        raise ValueError("Axes must be different.")
     if turns == 0:
         result = x[...]
         assert isinstance(result, ArrayTracer)

@@ -11,6 +11,7 @@ import numpy as np
 from tracejit.ir.types import DTYPE_NAMES
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
+from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.tracer import Tracer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -80,11 +81,13 @@ def _checked(function: Any, ours: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return ours(*args, **kwargs)
         except TypeError as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-                raise
-            from tracejit.trace.samples import refuse_arguments
+            from tracejit.trace.samples import refuse_arguments, said_by
 
-            raise refuse_arguments(function, args, kwargs, str(error)) from None
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+                raise refuse_arguments(function, args, kwargs, str(error)) from None
+            if any(isinstance(x, ScalarTracer) for x in (*args, *kwargs.values())):
+                raise  # what NumPy says may mention their values
+            raise said_by(function, args, kwargs) or error from None
 
     return call
 

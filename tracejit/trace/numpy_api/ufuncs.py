@@ -28,6 +28,9 @@ Operand: TypeAlias = "ArrayTracer | Any"
 """An array box, or a traced or concrete scalar."""
 
 
+_CASTING = ("no", "equiv", "safe", "same_kind", "unsafe")
+
+
 def dispatch(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """``getattr(ufunc, method)(*inputs, **kwargs)``."""
     if method == "__call__":
@@ -56,6 +59,14 @@ def call(
     Where ``where`` is false and there is no ``out``, the result holds whatever was in memory.
     """
     b = current().at()
+    if not ufunc.nin <= len(inputs) <= ufunc.nargs:
+        were = "was" if len(inputs) == 1 else "were"
+        raise TypeError(
+            f"{ufunc.__name__}() takes from {ufunc.nin} to {ufunc.nargs} positional arguments but {len(inputs)} {were} "
+            "given"
+        )
+    if casting not in _CASTING:
+        raise ValueError(f"casting must be one of {', '.join(map(repr, _CASTING))} (got {casting!r})")
     if out is None and where is True and dtype is None and ufunc.nout == 1:
         result = _of_one_shape(b, ufunc, inputs)
         if result is not None:
