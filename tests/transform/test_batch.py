@@ -175,6 +175,26 @@ def test_matmul(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     everywhere(function, lambda lane: [rng.random(s) for s in shapes], tolerance=1e-14)
 
 
+def test_library_ops() -> None:
+    rng = np.random.default_rng(4)
+    square, right = ArrayType(FLOAT64, (3, 3)), ArrayType(FLOAT64, (3, 2))
+
+    def regular(lane: int) -> np.ndarray:
+        return rng.normal(size=(3, 3)) + 3 * np.eye(3)
+
+    solve = program([square, right], lambda b, a, y: b.emit(REGISTRY["solve"], (a, y)))
+    everywhere(solve, lambda lane: [regular(lane), rng.normal(size=(3, 2))], tolerance=1e-13)
+
+    def positive(lane: int) -> list[np.ndarray]:
+        a = regular(lane)
+        return [a @ a.T if lane != 1 else -a @ a.T]
+
+    everywhere(program([square], lambda b, a: b.emit(REGISTRY["cholesky"], (a,))), positive, tolerance=1e-13)
+    for name, attrs in (("det", {}), ("sort", {}), ("argsort", {"stable": True})):
+        function = program([square], lambda b, a: [b.apply(REGISTRY[name], a, **attrs)])
+        everywhere(function, lambda lane: [regular(lane)], tolerance=1e-13)
+
+
 def test_every_op_has_a_rule_or_says_why_not() -> None:
     from tracejit.ops.batching import rule_of
 

@@ -55,7 +55,7 @@ class Application:
         return along(self.b, self.b.iota(self.size), (self.size, *rest), 0)
 
 
-Rule = Callable[[Application], Value]
+Rule = Callable[[Application], "Value | Sequence[Value]"]
 
 
 def spread(b: Builder, v: Value, size: Dim) -> Value:
@@ -200,6 +200,6 @@ def matmul(a: Application) -> Value:
     return b.transpose(b.reshape(found, (n, p, m)), (0, 2, 1))
 
 
-def of_the_rest(a: Application) -> Value:
+def of_the_rest(a: Application) -> list[Value]:
     """An op that works on the last axes: the lanes are one more axis before these."""
-    return a.b.apply(_primitive(a.op), *(a.spread(k) for k in range(len(a.operands))), **a.op.attrs)
+    return a.b.emit(_primitive(a.op), [a.spread(k) for k in range(len(a.operands))], None, a.op.attrs)

@@ -118,6 +118,7 @@ solve = Primitive(
     evaluate=quiet(lambda o, a, t: _each_matrix(np.linalg.solve, o, t)),
     transpose=_solve_transpose,
     jvp=_solve_jvp,
+    batch=batching.of_the_rest,
 )
 """``solve(a: [*batch, n, n], b: [*batch, n, m]) -> (x, ok)``: ``a @ x == b`` by LU with partial pivoting (``gesv``);
 where a pivot is exactly zero ``ok`` is false and ``x`` NaN."""
@@ -170,6 +171,7 @@ cholesky = Primitive(
     evaluate=quiet(lambda o, a, t: _each_matrix(np.linalg.cholesky, o, t)),
     transpose=_cholesky_transpose,
     jvp=_cholesky_jvp,
+    batch=batching.of_the_rest,
 )
 """``cholesky(a: [*batch, n, n]) -> (l, ok)``: lower triangles with ``a == l @ l^H``, from the lower triangles of ``a``
 (``potrf``); where ``a`` is not positive definite ``ok`` is false and ``l`` NaN."""

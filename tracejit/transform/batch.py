@@ -177,9 +177,10 @@ class _Batch:
             operands = [self.env[v] for v in op.operands]
             batched = [v in self.variation.varying for v in op.operands]
             types = [map_type(r.type, self.env) for r in op.results]
-            result = rule(Application(b, op, operands, batched, types, self.size))
-            result.hint = op.result.hint
-            self.env[op.result] = result
+            found = rule(Application(b, op, operands, batched, types, self.size))
+            for r, result in zip(op.results, [found] if isinstance(found, Value) else found, strict=True):
+                result.hint = r.hint
+                self.env[r] = result
 
     def branch(self, b: Builder, op: Op) -> None:
         arms = []
