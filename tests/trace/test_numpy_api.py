@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import builtins
-import importlib
 import itertools
 import math
-import pkgutil
-from functools import partial
 
 import numpy
 import pytest
 
 from tracejit.errors import NeedsConcrete, UnsupportedError
-from tracejit.trace import numpy_api
-from tracejit.trace.context import is_tracing
 from tracejit.trace.kernels import KERNELS, PAIRS
-from tracejit.trace.numpy_api import lookup, table
 
 from .run import Dynamic, Numpy, outcome, traced
 
 np = Numpy()
-
-
-def builtin(name):
-    function = getattr(builtins, name)
-    return lambda *args, **kwargs: (lookup(function) if is_tracing() else function)(*args, **kwargs)
 
 
 def close(want, got, rtol) -> None:
@@ -542,80 +530,7 @@ def test_an_array_that_must_not_be_written():
     agree(program, arr(2))
 
 
-# --- builtins -----------------------------------------------------------------------------------------------
-
-len_, sum_, min_, max_, any_, all_ = map(builtin, ["len", "sum", "min", "max", "any", "all"])
-
-
-def test_extremes_and_sums():
-    for n in (1, 3, 8, 20):
-        x = RNG.normal(size=n)
-        agree(lambda x: (min_(x), max_(x), sum_(x), sum_(x, 10), any_(x > 1), all_(x > -9)), x, dynamic=False)
-        agree(lambda x: (sum_(x > 0), max_(x)), x.astype("f4"), dynamic=False)
-    x = RNG.normal(size=20)
-    assert traced(lambda x: sum_(x), Dynamic(x)) == sum(x)
-    assert type(traced(lambda x: sum_(x), Dynamic(x[:0]))) is int
-    for which in (min_, max_):
-        assert traced(which, Dynamic(x)) == which(x)
-        agree(which, x[:0])
-    agree(lambda a, b, c: (min_(a, b, c), max_([a, b, c]), sum_([a, b, c]), max_(a, 2.5), min_((a,))), 3.0, 1, 2)
-    agree(lambda x: sum_(x), arr(3, 2), dynamic=False)
-    agree(lambda x: sum_(x), arr(12, 2), dynamic=False)
-    agree(lambda a, b: (any_([a, b]), all_((a, b)), any_([0, a]), all_([True, b])), 0, 2.0)
-
-
-def test_compensated_sums():
-    """The sum of floats as Python 3.12 and later compute it, recorded and written out."""
-    from tracejit.trace.numpy_api.builtins import summed
-
-    def neumaier(items):
-        total, lost = 0.0, 0.0
-        for x in items:
-            following = total + x
-            lost += (total - following) + x if abs(total) >= abs(x) else (x - following) + total
-            total = following
-        return total + lost if math.isfinite(lost) else total
-
-    for items in ([0.1] * 8, [1e16, 1.0, -1e16], [1.0, 1e100, 1.0, -1e100], [math.inf, 1.0], [-0.0, 0.5]):
-        got = traced(lambda *x: summed(x, 0, True), *items)
-        assert type(got) is float and got == neumaier(items)
-    assert traced(lambda *x: summed(x, 0, True), 1, True, 3) == 5
-    assert type(traced(lambda *x: summed(x, 0, True), 1, 0.5, numpy.float32(1))) is numpy.float32
-    assert math.copysign(1, traced(lambda *x: summed(x, -0.0, True), -0.0)) == -1
-    assert traced(lambda *x: summed(x, 1.5, True), 1, True) == 3.5
-
-
-def test_lengths():
-    agree(lambda x: len_(x), arr(3, 2))
-    agree(lambda x: len_(x), numpy.array(1.0))
-    agree(lambda x: len_([x, x]), arr(3))
-
-
-def test_numbers_of_arrays_without_axes():
-    float_, int_, bool_ = map(builtin, ["float", "int", "bool"])
-    agree(lambda x: (float_(x), int_(x), bool_(x), math.sqrt(2.0)), numpy.array(2.5))
-    agree(lambda x: float_(x), arr(1))
-    agree(lambda x: bool_(x), arr(1))
-    agree(lambda x: bool_(x), arr(2))
-    agree(lambda x: bool_(x), arr(0))
-    agree(lambda a, b: builtin("complex")(a, b), 1.5, -2)
-
-
-def test_printing(capsys):
-    print_ = builtin("print")
-    from .test_scalars import either
-
-    def program(x, n, f, s):
-        print_(x, n, f, "text", s, None)
-        print_(f, x[0], sep="-", end="!\n")
-        print_(either(1, 2.5)(s), either(1, 2.5)(not s if isinstance(s, bool) else n > 100))
-        print_()
-
-    arguments = (arr(3), 2, 0.1, True)
-    program(*arguments)
-    want = capsys.readouterr().out
-    traced(program, *arguments)
-    assert capsys.readouterr().out == want
+# --- constants -----------------------------------------------------------------------------------------
 
 
 def test_what_must_be_known_while_tracing():
@@ -633,23 +548,3 @@ def test_functions_of_constants_are_computed_at_once():
         return table * a, np.prod((2, 3)), np.float32(1.5)
 
     agree(program, arr(3))
-
-
-def test_every_entry_is_found():
-    for module in pkgutil.iter_modules(numpy_api.__path__):
-        importlib.import_module(f"{numpy_api.__name__}.{module.name}")
-    assert len(table.TABLE) > 250
-    for function, ours in table.TABLE.items():
-        assert lookup(function) is ours
-        homes = numpy_api._HOMES[numpy_api._package(function)].split()
-        assert declared_in(ours) in {f"{numpy_api.__name__}.{home}" for home in homes}, function
-    assert lookup(numpy.fft.fft) is None
-    assert lookup([]) is None
-    assert lookup(test_every_entry_is_found) is None
-
-
-def declared_in(ours):
-    """The module of the function that an entry of the table calls in the end."""
-    while hasattr(ours, "__wrapped__"):
-        ours = ours.__wrapped__
-    return (ours.func if isinstance(ours, partial) else ours).__module__

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import BuiltinFunctionType, FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,30 +14,37 @@ from tracejit.errors import UnsupportedError
 from tracejit.trace.numpy_api import table
 from tracejit.trace.tracer import OUTSIDE
 
-_HOMES = {
-    "builtins": "builtins printing",
-    "math": "mathlib",
-    "numpy": "choosing constructors counting creation grids joining linalg methods products reductions shaping "
-    "sorting ufunc_methods ufuncs",
-}
-"""Which modules here have the functions of which of theirs; loaded when a program uses one of these."""
+T = TypeVar("T")
 
-_loaded: set[str] = set()
+_HOMES = {
+    "builtins": ["builtins", "printing"],
+    "math": ["mathlib"],
+    "numpy": [
+        "ufuncs", "reductions", "shaping", "creation", "constructors", "joining", "products", "linalg",
+        "sorting", "choosing", "grids", "counting", "ufunc_methods", "methods",
+    ],
+}  # fmt: skip
+"""The modules here that declare what stands for functions and methods of theirs, those most asked for first."""
+
+_left = {package: list(names) for package, names in _HOMES.items()}
+"""Those not loaded yet."""
 
 
 def lookup(function: Any) -> Callable[..., Any] | None:
     """What compiled programs call in place of ``function``; None when it has no entry (or cannot be a key)."""
-    package = _package(function)
-    if package not in _loaded:
-        if package not in _HOMES:
-            return None
-        for name in _HOMES[package].split():
-            import_module(f"{__name__}.{name}")
-        _loaded.add(package)
     try:
-        return table.TABLE.get(function)
+        return table.TABLE.get(function) or find(table.TABLE, function, _package(function))
     except TypeError:
         return None
+
+
+def find(declared: Mapping[Any, T], key: Any, package: str = "numpy") -> T | None:
+    """An entry of a table, for which the modules of a package are loaded until one has declared it."""
+    left = _left.get(package)
+    while left and key not in declared:
+        import_module(f"{__name__}.{left[0]}")
+        del left[0]
+    return declared.get(key)
 
 
 def _package(function: Any) -> str:

@@ -11,24 +11,22 @@ from tracejit.errors import UnsupportedError
 from tracejit.trace import assignment, conversions, promotion
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
-from tracejit.trace.numpy_api import choosing, creation, products, reductions, shaping, ufuncs
+from tracejit.trace.numpy_api import find, shaping, ufuncs
 from tracejit.trace.numpy_api.arguments import order_like
 from tracejit.trace.numpy_api.table import METHODS, PROPERTIES, method
 from tracejit.trace.numpy_api.table import attribute as attribute_of
 from tracejit.trace.scalars import numpy_scalar
 from tracejit.trace.tracer import OUTSIDE
 
-_LOADED = (choosing, creation, products, reductions, shaping)  # they declare methods
-
 
 def attribute(x: ArrayTracer, name: str) -> Any:
     """``getattr(x, name)``."""
-    found = METHODS.get(name)
-    if found is not None:
-        return partial(found, x)
     get = PROPERTIES.get(name)
     if get is not None:
         return get(x)
+    found = find(METHODS, name)
+    if found is not None:
+        return partial(found, x)
     if hasattr(np.ndarray, name):
         raise UnsupportedError(f"ndarray.{name} is not supported yet", hint=OUTSIDE)
     raise AttributeError(f"'numpy.ndarray' object has no attribute '{name}'")
