@@ -22,6 +22,14 @@ class Slotted:
     __slots__ = ("v",)
 
 
+def locked(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array
+
+
+NAMES = {"np": np, "math": math, "types": types, "Slotted": Slotted, "locked": locked}
+
+
 def seen(line: str, jit: Any, folder: Path) -> str:
     """What is seen of the program and call in a line of the file."""
     action, _, arguments = line.partition("<-")
@@ -33,8 +41,7 @@ def seen(line: str, jit: Any, folder: Path) -> str:
         body = action
     else:
         body = f"return {action}"
-    program = Program(folder / "program.py", names={"np": np, "math": math, "types": types, "Slotted": Slotted})
-    program.names["jit"] = jit
+    program = Program(folder / "program.py", names={**NAMES, "jit": jit})
     program.run(f"@jit\ndef f({', '.join(names)}):\n    {body}\n")
     return program.call(f"f({arguments.strip()})")
 

@@ -118,6 +118,12 @@ def order_like(*operands: ArrayTracer) -> Any:
     return order
 
 
+def check_writeable(x: ArrayTracer, what: str) -> None:
+    """Raise what NumPy raises when a function writes into a read-only array that it calls ``what``."""
+    if not x.writeable:
+        raise ValueError(f"{what} is read-only")
+
+
 def static_int(x: Any, what: str) -> int:
     """An argument that must be known while tracing."""
     if isinstance(x, Tracer):

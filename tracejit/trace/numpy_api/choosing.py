@@ -14,7 +14,7 @@ from tracejit.trace import advanced, broadcast, dims, promotion
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.conversions import item
-from tracejit.trace.numpy_api.arguments import as_array, axis_of, order_like, reject
+from tracejit.trace.numpy_api.arguments import as_array, axis_of, check_writeable, order_like, reject
 from tracejit.trace.numpy_api.reductions import all_
 from tracejit.trace.numpy_api.shaping import ravel
 from tracejit.trace.numpy_api.table import implements, method
@@ -168,6 +168,7 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     """``np.put`` with as many values as indices, or one."""
     reject("np.put", mode=(mode, "raise"))
+    check_writeable(as_array(a), "put: output array")
     flat = ravel(a)
     if flat.root is not as_array(a).root:
         raise UnsupportedError("np.put into an array that is not C-contiguous is not supported yet")

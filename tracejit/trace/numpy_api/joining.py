@@ -15,7 +15,7 @@ from tracejit.ops import elementwise as E
 from tracejit.trace import assignment, conversions, dims, promotion
 from tracejit.trace.boxes import ArrayTracer, retyped
 from tracejit.trace.context import current
-from tracejit.trace.numpy_api.arguments import as_array, axis_of, static_int
+from tracejit.trace.numpy_api.arguments import as_array, axis_of, check_writeable, static_int
 from tracejit.trace.numpy_api.shaping import diagonal_lens, ravel
 from tracejit.trace.numpy_api.table import implements, method
 from tracejit.trace.tracer import Tracer
@@ -339,4 +339,5 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
         raise ValueError("array must be at least 2-d")
     if x.ndim != 2 or wrap:
         raise UnsupportedError("np.fill_diagonal is supported for matrices without wrap=True")
+    check_writeable(x, "underlying array")
     assignment.assign(x.part(diagonal_lens(x.shape_dims, 0, 0, 1)), val)

@@ -13,7 +13,7 @@ from tracejit.trace import assignment, dims
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.numpy_api import choosing, creation, joining, reductions
-from tracejit.trace.numpy_api.arguments import as_array, axes_of, axis_of
+from tracejit.trace.numpy_api.arguments import as_array, axes_of, axis_of, check_writeable
 from tracejit.trace.numpy_api.shaping import moveaxis, ravel, swapaxes
 from tracejit.trace.numpy_api.table import implements, method
 from tracejit.trace.scalars import from_dim, is_scalar
@@ -60,6 +60,7 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
 
 @method("sort")
 def _sort_in_place(x: ArrayTracer, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> None:
+    check_writeable(x, "sort array")
     assignment.assign(x, sort(x, axis_of(axis, x.ndim), kind, order, stable=stable))
 
 
