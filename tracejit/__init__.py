@@ -14,6 +14,9 @@ with Paused():
     from tracejit import errors as errors
     from tracejit.api import jit as jit
     from tracejit.api import unroll as unroll
+    from tracejit.derivatives import checkpoint as checkpoint
+    from tracejit.derivatives import custom_jvp as custom_jvp
+    from tracejit.derivatives import custom_vjp as custom_vjp
     from tracejit.derivatives import grad as grad
     from tracejit.derivatives import hessian as hessian
     from tracejit.derivatives import hvp as hvp
@@ -22,6 +25,7 @@ with Paused():
     from tracejit.derivatives import jacrev as jacrev
     from tracejit.derivatives import jvp as jvp
     from tracejit.derivatives import linearize as linearize
+    from tracejit.derivatives import stop_gradient as stop_gradient
     from tracejit.derivatives import value_and_grad as value_and_grad
     from tracejit.derivatives import vjp as vjp
     from tracejit.errors import TracejitError as TracejitError
@@ -32,7 +36,10 @@ with Paused():
 __version__ = "0.1.0"
 __all__ = [
     "TracejitError",
+    "checkpoint",
     "config",
+    "custom_jvp",
+    "custom_vjp",
     "errors",
     "grad",
     "hessian",
@@ -43,6 +50,7 @@ __all__ = [
     "jit",
     "jvp",
     "linearize",
+    "stop_gradient",
     "unroll",
     "value_and_grad",
     "vjp",

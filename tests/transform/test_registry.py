@@ -75,6 +75,7 @@ PROGRAMS: dict[str, list[tuple[Shapes, Build]]] = {
         ([(3, 4), (3,)], lambda b, x, v: b.scatter(x, v, [index(b, 0, 2, 0), index(b, 1, 1, 1)], (0, 1), "add")),
         ([(5,), (2,)], lambda b, x, v: b.scatter(x, v, [index(b, 4, 1)], (0,), "set")),
     ],
+    "barrier": [([(3,)], lambda b, x: b.emit(REGISTRY["barrier"], (x,), (x.type,))[0])],
     "concat": [
         ([(2,), (3,)], lambda b, x, y: b.concat([x, y], 0, 5)),
         ([(2, 2), (2, 1)], lambda b, x, y: b.concat([x, y], 1, 3)),

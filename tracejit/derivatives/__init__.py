@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import types
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeAlias, overload
+from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from tracejit.runtime.options import Options
 from tracejit.trace.context import is_tracing
 
 P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
 
 Numbers: TypeAlias = "int | Sequence[int] | None"
 Names: TypeAlias = "str | Sequence[str] | None"
@@ -498,10 +501,145 @@ def hvp(function: Any, /, *vectors: Any, has_aux: bool = False) -> Any:
     return made(*_both(vectors, "hvp")) if vectors else made
 
 
+# --- derivatives by rules of the user ---------------------------------------------------------------------------------
+
+
+def custom_jvp(function: Callable[P, R]) -> JittedBase[P, R]:
+    """A compiled function with a derivative rule of its own, for tangents.
+
+    ``f.defjvp(rule)`` (also as a decorator) sets the rule: ``rule(primals, tangents)`` gives the result of the function
+    and its tangent. Both arguments are tuples, with an entry for each positional argument; tangents are ``None`` for
+    what is no floating-point number or array. The tangent of the result must be linear in the tangents: then reverse
+    mode uses the rule, too. The function, and its rule, may not change arrays and objects from outside, and what is
+    differentiated must reach the function through its arguments.
+
+    Args:
+        function: Any function that ``jit`` compiles.
+
+    Returns:
+        The compiled function, with the method ``defjvp``.
+
+    Raises:
+        TypeError: ``function`` cannot be called; of ``defjvp``: there is a rule already.
+        DerivativeError: When a derivative is taken: the rule gives another structure or other shapes, or is not linear,
+            or the function depends on a value from outside that is differentiated.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> @tracejit.custom_jvp
+        ... def log1pexp(x):
+        ...     return np.log1p(np.exp(x))
+        >>> @log1pexp.defjvp
+        ... def rule(primals, tangents):
+        ...     (x,), (t,) = primals, tangents
+        ...     return log1pexp(x), t / (1 + np.exp(-x))
+        >>> tracejit.grad(log1pexp)(1000.0)
+        1.0
+    """
+    made: JittedBase[P, R] = _with_rule("custom_jvp", function, "defjvp")
+    return made
+
+
+def custom_vjp(function: Callable[P, R]) -> JittedBase[P, R]:
+    """A compiled function with a derivative rule of its own, for cotangents.
+
+    ``f.defvjp(forward, backward)`` sets the rule: ``forward(*args)`` gives the result of the function and residuals,
+    any structure of what ``backward`` will need; ``backward(residuals, cotangent)`` gives a tuple with the cotangent of
+    each positional argument, ``None`` for zero and for what is no floating-point number or array. Forward mode uses the
+    rule, too, if ``backward`` is linear in the cotangent. See :func:`custom_jvp` for what the functions may do.
+
+    Args:
+        function: Any function that ``jit`` compiles.
+
+    Returns:
+        The compiled function, with the method ``defvjp``.
+
+    Raises:
+        TypeError: ``function`` cannot be called; of ``defvjp``: there is a rule already.
+        DerivativeError: When a derivative is taken: the rule gives another structure or other shapes, or is not linear
+            where forward mode needs it, or the function depends on a value from outside that is differentiated.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> @tracejit.custom_vjp
+        ... def clipped(x):                          # x, with gradients of at most 1
+        ...     return x
+        >>> clipped.defvjp(lambda x: (x, None), lambda _, ct: (np.clip(ct, -1, 1),))
+        >>> tracejit.grad(lambda x: 5.0 * clipped(x))(2.0)
+        1.0
+    """
+    made: JittedBase[P, R] = _with_rule("custom_vjp", function, "defvjp")
+    return made
+
+
+def stop_gradient(x: T) -> T:
+    """``x`` as a constant: derivatives do not go through it.
+
+    Args:
+        x: A number, an array, or a tuple, list, dict, named tuple or dataclass of those.
+
+    Returns:
+        The same values; arrays are new ones.
+
+    Example:
+        >>> import tracejit
+        >>> tracejit.grad(lambda x: x * tracejit.stop_gradient(x))(3.0)
+        3.0
+    """
+    if not is_tracing():
+        return copy.deepcopy(x)
+    from tracejit.derivatives.custom import stopped
+
+    stop: T = stopped(x)
+    return stop
+
+
+@overload
+def checkpoint(function: Callable[P, R], /) -> JittedBase[P, R]: ...
+
+
+@overload
+def checkpoint() -> Callable[[Callable[P, R]], JittedBase[P, R]]: ...
+
+
+def checkpoint(function: Any = None, /) -> Any:
+    """A compiled function that reverse mode computes again, instead of keeping what it computed on the way.
+
+    The derivative of a call keeps what the function is given (its arguments, and what it closes over), which takes
+    less memory and about one more run of the function. Values and derivatives are the same.
+
+    Args:
+        function: Any function that ``jit`` compiles, compiled or not.
+
+    Raises:
+        TypeError: ``function`` cannot be called.
+        DerivativeError: When a derivative is taken: the function calls back into Python.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> layer = tracejit.checkpoint(lambda x: np.tanh(np.sin(x)))
+        >>> tracejit.grad(lambda x: layer(layer(x)))(0.0)
+        1.0
+    """
+    return _derived("checkpoint", function, None, ())
+
+
+def _with_rule(how: str, function: Any, method: str) -> Any:
+    made = _derived(how, function, None, (), remember=False)
+    setattr(made, method, getattr(made.__wrapped__, method))
+    return made
+
+
 # --- making them ------------------------------------------------------------------------------------------------------
 
 
-def _derived(how: str, function: Any, selected: tuple[Numbers, Names] | None, options: tuple[Any, ...]) -> Any:
+def _derived(
+    how: str,
+    function: Any,
+    selected: tuple[Numbers, Names] | None,
+    options: tuple[Any, ...],
+    remember: bool = True,
+) -> Any:
     """The transform ``how`` of a function, compiled; a decorator, without a function."""
     if function is None:
         return functools.partial(_derived, how, selected=selected, options=options)
@@ -518,7 +656,7 @@ def _derived(how: str, function: Any, selected: tuple[Numbers, Names] | None, op
         stripped(error)
         raise
     # the same function again, as in ``grad(f)(x)`` in a loop, must not be compiled again
-    if isinstance(function, _KNOWN_BY_IDENTITY) and not is_tracing():
+    if remember and isinstance(function, _KNOWN_BY_IDENTITY) and not is_tracing():
         return _remembered(how, function, options)
     return _made(how, function, options)
 

@@ -39,7 +39,7 @@ class Jvp(Transformed):
         if len(primals) != len(tangents):
             raise DerivativeError(f"{what}: there are {len(primals)} primals and {len(tangents)} tangents")
         moved: list[Value] = []
-        with Recording(self.__name__) as recording:
+        with Recording(self.__name__, orders=1) as recording:
             inputs = Inputs(recording, what)
             names = [parameter_name(self.function, k) for k in range(len(primals))]
             values = [

@@ -43,7 +43,7 @@ class Gradient(Transformed):
         what = f"{self.how} of {name_of(self.function)}"
         values, named = self.bind(args, kwargs)
         places = self.selection.places(self.function, values, named)
-        with Recording(self.__name__) as recording:
+        with Recording(self.__name__, orders=1) as recording:
             inputs = Inputs(recording, what)
             given: list[Any] = []
             for place in places:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tracejit.derivatives.custom import WithRule
 from tracejit.derivatives.forward import Jvp
 from tracejit.derivatives.gradient import Gradient
 from tracejit.derivatives.jacobians import Hvp, Jacobian, Way
+from tracejit.derivatives.rematerialised import Checkpoint
 from tracejit.derivatives.reverse import Kind, Split
 from tracejit.derivatives.selection import Selection
 from tracejit.trace.transformed import Transformed
@@ -40,6 +42,14 @@ def _hvp(how: str, function: Any, has_aux: bool) -> Transformed:
     return Hvp(function, has_aux)
 
 
+def _with_rule(how: str, function: Any) -> Transformed:
+    return WithRule(how, function)
+
+
+def _checkpoint(how: str, function: Any) -> Transformed:
+    return Checkpoint(function)
+
+
 MAKERS: dict[str, Callable[..., Transformed]] = {
     "grad": _gradient,
     "value_and_grad": _gradient,
@@ -51,4 +61,7 @@ MAKERS: dict[str, Callable[..., Transformed]] = {
     "jacobian": _jacobian,
     "hessian": _hessian,
     "hvp": _hvp,
+    "custom_jvp": _with_rule,
+    "custom_vjp": _with_rule,
+    "checkpoint": _checkpoint,
 }

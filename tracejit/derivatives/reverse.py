@@ -42,7 +42,7 @@ class Split(Transformed):
         function = self.target()
         what = f"{self.how} of {name_of(self.function)}"
         given, named = self.bind(args, kwargs)
-        with Recording(self.__name__) as recording:
+        with Recording(self.__name__, orders=1) as recording:
             inputs = Inputs(recording, what)
             names = [parameter_name(self.function, k) for k in range(len(given))]
             values = [inputs.stand_in(x, name, optional=True) for x, name in zip(given, names)]

@@ -6,14 +6,28 @@ import time
 from collections.abc import Callable, Sequence
 
 from tracejit.ir.core import Function
-from tracejit.lower import allocations, checks, dce, fuse, hoist, loops, overflow, ownership, share, simplify, versions
+from tracejit.lower import (
+    allocations,
+    checks,
+    dce,
+    fuse,
+    hoist,
+    loops,
+    overflow,
+    ownership,
+    share,
+    simplify,
+    versions,
+)
 from tracejit.lower.loops import Layout, Lowered
+from tracejit.ops import custom
 
 Pass = Callable[[Function], object]
 Observer = Callable[[str, float, Function], None]
 """Called after each pass with its name, its time in seconds, and the function as it left it."""
 
 OPTIMIZE: tuple[tuple[str, Pass], ...] = (
+    ("rules", custom.drop_rules),
     ("simplify", simplify.run),
     ("share", share.run),
     ("checks", checks.run),
@@ -45,6 +59,7 @@ def lower(function: Function, layouts: Sequence[Layout | None], observe: Observe
         observe: Sees the function after every pass.
     """
     optimize(function, observe)
+    _run((("barriers", custom.drop_barriers),), function, observe)
     _run((("fuse", fuse.run),), function, observe)
     start = time.perf_counter()
     lowered = loops.lower(function, ownership.plan(function), layouts)

@@ -1,6 +1,6 @@
 """What operations mean, one declaration each, by family."""
 
-from tracejit.ops import control, elementwise, library, loop, reduction, structural
+from tracejit.ops import control, custom, elementwise, library, loop, reduction, structural
 from tracejit.ops.primitive import REGISTRY, Primitive
 
-__all__ = ["REGISTRY", "Primitive", "control", "elementwise", "library", "loop", "reduction", "structural"]
+__all__ = ["REGISTRY", "Primitive", "control", "custom", "elementwise", "library", "loop", "reduction", "structural"]

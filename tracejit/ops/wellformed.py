@@ -305,6 +305,19 @@ def _for(op: Op) -> str | None:
 
 
 # --- effects
+def _custom(op: Op) -> str | None:
+    counts = op.attrs.get("counts", ())
+    if len(counts) != 4 or sum(counts) != len(op.operands) or len(op.regions) != 1:
+        return "four counts of operands and one region are expected"
+    return _passed(op.operands[: counts[0]], op.results, "given")
+
+
+def _barrier(op: Op) -> str | None:
+    if len(op.operands) != 1 or len(op.results) != 1:
+        return "one operand and one result are expected"
+    return _passed(op.operands, op.results, "given")
+
+
 def _check(op: Op) -> str | None:
     if not op.operands or op.operands[0].type != PREDICATE or op.results:
         return "a bool and no results are expected"
@@ -422,6 +435,8 @@ _RULES: dict[str, Rule] = {
     "fusion": _fusion,
     "while": _while,
     "for": _for,
+    "custom": _custom,
+    "barrier": _barrier,
     "check": _check,
     "print": _print,
     "alloc": _alloc,

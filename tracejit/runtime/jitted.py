@@ -56,7 +56,8 @@ class JittedBase(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._options = options
         self._dispatcher: Dispatcher | None = None
-        self.slow = function if config.current().disable else self._call_slow
+        plain = config.current().disable and getattr(function, "is_plain", True)
+        self.slow = function if plain else self._call_slow
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         try:

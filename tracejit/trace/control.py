@@ -103,6 +103,7 @@ class Control:
         recording: How many arms and loop bodies are open.
         unrolled: How many copies of the current statement the unrolled loops around it make.
         depth: How many calls are open.
+        differentiating: How many derivatives are being taken of what is recorded.
         tries: The open ``try`` blocks.
         sourceless: Functions that run as they are, by code object: why.
     """
@@ -116,6 +117,7 @@ class Control:
         self.recording = 0
         self.unrolled = 1
         self.depth = 0
+        self.differentiating = 0
         self.tries: list[TryScope] = []
         self.sourceless: dict[Any, str] = {}
         self.heads: ById[Any] = ById()  # see tracejit.trace.carried

@@ -28,6 +28,7 @@ from tracejit.errors import CaptureError, TracejitError
 from tracejit.ir.core import Block, Function, Op, Value, clone_op, inline_block, map_type
 from tracejit.ir.types import INDEX, ArrayType, Dim
 from tracejit.ops import control as control_ops
+from tracejit.ops.custom import drop_rules
 from tracejit.record import record
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer, box_of, retyped
 from tracejit.trace.context import current
@@ -43,6 +44,10 @@ from tracejit.trace.templates import NewValue, Policy, Template, Values, settle,
 class Recording(Policy):
     """A stretch of the trace in progress that becomes a function; see the module.
 
+    Args:
+        name: What the function is called.
+        orders: How many more times than what is around it the program is going to be differentiated.
+
     Attributes:
         params: The parameters that :meth:`stand_in` and :meth:`parameter` made.
         given: What is passed for them.
@@ -50,8 +55,9 @@ class Recording(Policy):
 
     what = "the result"
 
-    def __init__(self, name: str = "function") -> None:
+    def __init__(self, name: str = "function", orders: int = 0) -> None:
         self.name = name
+        self.orders = orders
         self.control = control()
         self.context = current()
         block = Block()
@@ -64,10 +70,12 @@ class Recording(Policy):
 
     def __enter__(self) -> Recording:
         self.arm.open()
+        self.control.differentiating += self.orders
         self.exports = _Exports(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.control.differentiating -= self.orders
         if error is None or self._closed:
             return
         if isinstance(error, Unreachable) or (isinstance(error, Exception) and not isinstance(error, TracejitError)):
@@ -139,6 +147,8 @@ class Recording(Policy):
         arm.block.params = params
         function, free = closed(self.name, arm.block, outputs)
         arm.block.drop_references()
+        if not self.control.differentiating:
+            drop_rules(function)
         return Recorded(
             function=function,
             arguments=[*free, *self.given, *(before for before, _ in localized)],

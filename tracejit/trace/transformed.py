@@ -21,7 +21,13 @@ from tracejit.trace.control import control
 
 
 class Inlined:
-    """A callable that puts ops of its own into the program that calls it."""
+    """A callable that puts ops of its own into the program that calls it.
+
+    Attributes:
+        is_plain: It can be called without being compiled.
+    """
+
+    is_plain = False
 
     def inline(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """A call with these arguments, as ops of the program that is being traced."""

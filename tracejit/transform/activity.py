@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tracejit.ir.core import Block, Function, Op, Value
+from tracejit.ops import custom
 from tracejit.ops.primitive import Primitive
 from tracejit.transform.structure import carried, inits, is_float
 
@@ -66,6 +67,11 @@ class Activity:
                 # a loop that makes no trip gives what it was given, one that does what it yielded last
                 self._link(inits(op), op.results)
                 self._link(op.regions[-1].yields, op.results)
+            elif op.name == "custom":
+                _, arguments, _, closed = custom.parts(op)
+                for v in (*arguments, *closed):
+                    for r in op.results:
+                        self._link((v,), (r,))
             else:
                 for k, v in enumerate(op.operands):
                     if flows(op, k):

@@ -14,6 +14,7 @@ from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ops.builder import Builder
 from tracejit.ops.formula import Formula, Guarded, Term
 from tracejit.ops.primitive import Partial, Primitive
+from tracejit.transform import custom
 from tracejit.transform.activity import Activity, flows
 from tracejit.transform.structure import add_result, carried, carry, carry_on, expand, inits, is_float, yield_too
 
@@ -78,6 +79,10 @@ class _Forward:
                 self.branch(op)
             elif op.name in ("for", "while"):
                 self.loop(b, op)
+            elif op.name == "custom":
+                block.append(op)
+                if any(r in self.varied for r in op.results):
+                    self.tangents.update(zip(op.results, custom.tangents(b, op, self.tangents.get)))
             else:
                 block.append(op)
                 if any(r in self.varied for r in op.results):

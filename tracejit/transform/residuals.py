@@ -179,6 +179,8 @@ class Residuals:
         assert origins(v) is not None, f"{v} is neither stored nor cheap"
         if op is not None and is_loop(op):
             return self.value(inits(op)[op.results.index(v)], b)
+        if op is not None and op.name == "custom":
+            return self.value(op.operands[op.results.index(v)], b)
         if op is not None:
             b.loc = op.loc
             mapping = {x: self.value(x, b) for x in op.inputs()}
@@ -253,6 +255,8 @@ def origins(v: Value) -> list[Value] | None:
     op = v.op
     if op is None:
         return _param_origins(v)
+    if op.name == "custom":
+        return [op.operands[op.results.index(v)]]
     if is_loop(op):
         k = op.results.index(v)
         return [inits(op)[k]] if op.regions[-1].yields[k] is carried(op)[k] else None

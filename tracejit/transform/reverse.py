@@ -16,6 +16,7 @@ from tracejit.ops import elementwise as e
 from tracejit.ops.builder import Builder
 from tracejit.ops.formula import Formula, Guarded, Term, known_number
 from tracejit.ops.primitive import Primitive
+from tracejit.transform import custom
 from tracejit.transform.activity import flows
 from tracejit.transform.cotangents import Cotangents
 from tracejit.transform.jvp import no_derivative, partials_of
@@ -54,6 +55,8 @@ class Reverse:
                 self.branch(op, cts, region)
             elif op.name in ("for", "while"):
                 self.loop(op, cts, region)
+            elif op.name == "custom":
+                self.custom(op, cts)
             else:
                 self.op(op, cts)
 
@@ -102,6 +105,13 @@ class Reverse:
                 here = condition if mask is None else cts.b.apply(e.and_, mask, condition)
                 term = term.term
             cts.add(x, term.value, here)
+
+    def custom(self, op: Op, cts: Cotangents) -> None:
+        given = [cts.get_or_zero(r) for r in op.results]
+        for r in op.results:
+            cts.take(r)
+        for x, ct in custom.cotangents(cts.b, op, given, self.active):
+            cts.add(x, ct)
 
     # --- control flow
     def branch(self, op: Op, cts: Cotangents, region: Region) -> None:
