@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
-from dataclasses import dataclass, field
+from copy import copy, deepcopy
+from dataclasses import astuple, dataclass, field, fields, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -297,3 +298,37 @@ def strings_inside_pytrees(config):
     if config["kind"] == "tanh":
         return config["x"] * len(config["names"]) + config["n"]
     return config["x"]
+
+
+@dataclass(frozen=True)
+class Body:
+    position: np.ndarray
+    time: float = 0.0
+
+
+@case(lambda rng: [(Body(rand(rng, 3)), n) for n in (0, 1, 4)])
+def dataclass_replaced_each_turn(body, n):
+    for _ in range(n):
+        body = replace(body, position=body.position * 0.5, time=body.time + 0.25)
+    return body, astuple(body), [f.name for f in fields(body)]
+
+
+@dataclass(slots=True)
+class Slotted:
+    x: np.ndarray = field(compare=False)
+    items: list
+
+
+@dataclass
+class Open:
+    x: np.ndarray = field(compare=False)
+    items: list
+
+
+@case(lambda rng: [(kind(rand(rng, 3), [1.5, 2]),) for kind in (Slotted, Open)])
+def copied_objects(original):
+    shallow, deep = copy(original), deepcopy(original)
+    shallow.x = shallow.x * 2
+    shallow.items.append(3)
+    deep.x[0] = 7
+    return shallow.x, original.x, deep.x, len(original.items), len(deep.items), shallow is original

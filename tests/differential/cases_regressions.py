@@ -75,3 +75,11 @@ def matrix_returned_early_beside_its_row(m, b, k):
 @case(lambda rng: [(rand(rng, (8, 8)), rand(rng, 8))])
 def products_with_broadcast_numbers(a, b):
     return a @ np.zeros(8), np.ones_like(a) @ b, a @ np.full_like(b, b[0])
+
+
+@case(lambda rng: [(np.asarray(rand(rng, (4, 4, 2)), order=order),) for order in "CF"])
+def reshape_of_what_was_gathered(a):
+    b = np.moveaxis(a[:, [0, 1]], 0, -1)
+    flat = b.reshape(-1)
+    b *= 2
+    return b, flat

@@ -381,7 +381,9 @@ def test_checks_before() -> None:
 
 def test_broadcasting_twice() -> None:
     """``(x + y) * x`` of unknown lengths: what fits together once does so again."""
-    text = program("%n: i64, %m: i64", """
+    text = program(
+        "%n: i64, %m: i64",
+        """
       %same: bool = eq %n, %m
       %n1: bool = eq %n, %one
       %m1: bool = eq %m, %one
@@ -397,7 +399,8 @@ def test_broadcasting_twice() -> None:
       %same3: bool = eq %k, %m
       %either3: bool = or %m1, %k1
       %fit3: bool = or %same3, %either3
-      check %fit3 # proved""")
+      check %fit3 # proved""",
+    )
     expect(text, [3, 3], [1, 3], [3, 1], [3, 4])
 
 
@@ -697,7 +700,8 @@ def test_queue_of_two_ends() -> None:
     expect(text, [3, np.array([1.0, 0, 0])], [3, np.ones(3)], [0, N[:0]])
 
 
-SIEVE = """
+SIEVE = (
+    """
     func f(%n: i64, %x: f64[%n]) {
       %zero: i64 = const 0
       %one: i64 = const 1
@@ -709,7 +713,9 @@ SIEVE = """
         %square: i64 = mul %a, %a
         %go: bool = lt %square, %n
         yield %go
-      } { (%p: i64) ->""" + load("%p", "proved") + """
+      } { (%p: i64) ->"""
+    + load("%p", "proved")
+    + """
         %zero0: f64 = const 0.0
         %prime: bool = eq %v.0, %zero0
         if %prime {
@@ -728,6 +734,7 @@ SIEVE = """
       return %last
     }
     """
+)
 
 
 def test_condition_on_the_square() -> None:

@@ -59,9 +59,7 @@ def raises_deep_inside(x: int) -> int:
     for k in range(3):
         if x > k:
             while True:
-                y = {"a": 1}[
-                    "b" if x else "a"
-                ]
+                y = {"a": 1}["b" if x else "a"]
                 return y
     return 0
 

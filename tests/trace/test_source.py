@@ -15,7 +15,7 @@ from tracejit.trace.source import NoSource, remember, source_of
 
 def plain(x: int, *, y: int = 1) -> int:
     """A text
-that is not indented."""
+    that is not indented."""
     return (x +
             y)  # fmt: skip
 

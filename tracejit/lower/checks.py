@@ -102,7 +102,6 @@ class _Checks:
             return b if op.name == "minimum" else a
         return None
 
-
     def wrapped_once(self, op: Op, at: int, kept: list[Op]) -> Value | None:
         """The remainder of a number that is at most one turn off (a neighbouring index), by a comparison."""
         a, b = op.operands

@@ -198,9 +198,7 @@ class Lowering:
                     shape.append(("at", len(results)))
                     results.append(d)
             returned.append(Returned(k, position, v.dtype, tuple(shape)))
-        self._write_back(
-            [(operands[k], place, (terminator, k) in self.plan.takes) for k, place in finals.items()]
-        )
+        self._write_back([(operands[k], place, (terminator, k) in self.plan.takes) for k, place in finals.items()])
         for place in (*replaced, *map(self.storage, self.plan.frees.get(terminator, ()))):
             self.free(place)
         self.builder.return_(*results)

@@ -190,8 +190,10 @@ class Ranges(Intervals):
                 k, other = integer(op.operands[1]), w.op if w is not None else None
                 if k is None or k <= 0 or other is None or other.name != "mul" or integer(other.operands[1]) != k:
                     return False
-                return self.exact(op, at) and self.exact(other, at) and self._le(
-                    op.operands[0], other.operands[0], c // k, at
+                return (
+                    self.exact(op, at)
+                    and self.exact(other, at)
+                    and self._le(op.operands[0], other.operands[0], c // k, at)
                 )
             case "select":
                 p, a, b = op.operands

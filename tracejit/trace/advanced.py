@@ -13,9 +13,10 @@ from tracejit.ops import control, reduction, structural
 from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
 from tracejit.record import record
-from tracejit.trace import assignment, broadcast, dims, indexing
-from tracejit.trace.boxes import ArrayTracer
+from tracejit.trace import assignment, broadcast, dims, indexing, layout
+from tracejit.trace.boxes import ArrayTracer, Order
 from tracejit.trace.context import current
+from tracejit.trace.layout import Layout
 from tracejit.trace.lenses import Dims, Strided
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def getitem(x: ArrayTracer, items: Sequence[Item]) -> ArrayTracer:
     """``x[key]``: a new array."""
     b = current().builder
     plan = planned(b, x, items)
-    base = x.read() if plan.lens is None else x.part(plan.lens).read()
-    result = ArrayTracer(b.gather(base, plan.indices, plan.axes))
+    source = x if plan.lens is None else x.part(plan.lens)
+    result = ArrayTracer(b.gather(source.read(), plan.indices, plan.axes), _order(source, plan))
     permutation = plan.permutation()
     if permutation is None:
         return result
@@ -63,6 +64,24 @@ def getitem(x: ArrayTracer, items: Sequence[Item]) -> ArrayTracer:
     shape = tuple(result.shape_dims[p] for p in permutation)
     pairs = tuple((p, k) for k, p in enumerate(permutation))
     return result.part(Strided(shape, (0,) * len(shape), pairs, (1,) * len(shape)))
+
+
+def _order(source: ArrayTracer, plan: Plan) -> Order:
+    """The memory order of what is gathered: the indexed axes, then the others as they follow each other in memory."""
+    whole = [k for k in range(source.ndim) if k not in plan.axes]
+    if source.is_plain or len(whole) < 2:
+        return "C"
+    lead = len(plan.common)
+
+    def order(shape: Dims) -> Layout:
+        strides = source.layout
+        sides = [source.shape_dims[k] for k in whole]
+        found = layout.keep_order(len(whole), [(sides, tuple(strides[k] for k in whole))])
+        if found is None:
+            return layout.unknown(len(shape))
+        return layout.contiguous(shape, [*range(lead), *(lead + k for k in found)])
+
+    return order
 
 
 def setitem(x: ArrayTracer, items: Sequence[Item], value: Any) -> None:

@@ -23,6 +23,7 @@ from tracejit.trace import libraries, objects, strings
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.control import control
+from tracejit.trace.either import Either
 from tracejit.trace.journal import is_iterator, is_stateful, may_change, mutates
 from tracejit.trace.numpy_api import call_function, lookup, name_of
 from tracejit.trace.numpy_api.table import has_traced
@@ -53,6 +54,8 @@ _IMPURE = {
 }  # fmt: skip
 _BYTES = (bytes, bytearray)
 """Classes that make a copy of the memory of an array."""
+_BY_OBJECT = {"copy", "dataclasses"}
+"""Modules whose functions look at the class of an object: they get each that it may be."""
 _NO_ARRAY = "object __array__ method not producing an array"
 _UNTRACED = r"\b(ScalarTracer|ArrayTracer|ChoiceTracer|TracedString|Either|MaybeUnbound)\b"
 
@@ -287,6 +290,8 @@ def _native(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
             return call_function(function, args, kwargs)
     if function in _BYTES and any(map(is_traced, args)):
         raise _unable(function)
+    if module in _BY_OBJECT and any(isinstance(x, Either) for x in args):
+        return _by_object(function, args, kwargs)
     _note_changes(function, args)
     args = tuple(_ready(a) for a in args)
     kwargs = {k: _ready(v) for k, v in kwargs.items()}
@@ -304,6 +309,11 @@ def _native(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
         # made by a library just now: the program may write into it
         return ArrayTracer(current().at().const(result, result.dtype))
     return result
+
+
+def _by_object(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    k = next(k for k, x in enumerate(args) if isinstance(x, Either))
+    return args[k].each(lambda option: _native(function, (*args[:k], option, *args[k + 1 :]), kwargs))
 
 
 def _unable(function: Any) -> UnsupportedError:

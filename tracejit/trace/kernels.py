@@ -35,9 +35,7 @@ def kernel_of(ufunc: np.ufunc) -> Kernel:
     found = KERNELS.get(ufunc)
     if found is None:
         name = f"np.{ufunc.__name__}" if getattr(np, ufunc.__name__, None) is ufunc else f"the ufunc {ufunc.__name__}"
-        raise UnsupportedError(
-            f"{name} is not supported yet", hint=OUTSIDE
-        )
+        raise UnsupportedError(f"{name} is not supported yet", hint=OUTSIDE)
     return found
 
 
@@ -311,5 +309,3 @@ def _fraction(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
 
 PAIRS[np.modf] = (_fraction, KERNELS[np.trunc])
 PAIRS[np.divmod] = (KERNELS[np.floor_divide], KERNELS[np.remainder])
-
-

@@ -113,9 +113,7 @@ def keep_order(rank: int, operands: Sequence[tuple[Sequence[Dim], Layout]]) -> S
     table: list[list[Form]] = []
     for shape, layout in operands:
         missing = rank - len(shape)
-        table.append(
-            [dims.constant(0)] * missing + [dims.constant(0) if d == 1 else s for d, s in zip(shape, layout)]
-        )
+        table.append([dims.constant(0)] * missing + [dims.constant(0) if d == 1 else s for d, s in zip(shape, layout)])
     order = list(range(rank - 1, -1, -1))  # fast to slow
     for position in range(1, rank):
         axis = order[position]

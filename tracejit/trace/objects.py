@@ -163,6 +163,8 @@ def _make_class(kind: type) -> type:
     if _lookup(kind, "__setattr__") is object.__setattr__:
         namespace["__setattr__"] = _setattr
         namespace["__delattr__"] = _delattr
+    if _lookup(kind, "__reduce_ex__") is object.__reduce_ex__ and _lookup(kind, "__reduce__") is object.__reduce__:
+        namespace["__reduce_ex__"] = _reduce
     for name in _special_names(kind):
         namespace[name] = _converted(name, inspect.getattr_static(kind, name))
     # not through the metaclass, which may keep a register of classes
@@ -230,6 +232,27 @@ def _delattr(self: Any, name: str) -> None:
     if name not in state:
         raise AttributeError(f"{_text_of(class_of(self))!r} object has no attribute {name!r}", name=name, obj=self)
     del state[name]
+
+
+def _reduce(self: Any, protocol: int) -> tuple[Any, ...]:
+    """How the module ``copy`` makes another one: not a stand-in, and new."""
+    captures, record = _record(self)
+    kind = class_of(self)
+    if record is None or _lookup(kind, "__getstate__") is not _lookup(object, "__getstate__"):
+        made: tuple[Any, ...] = object.__reduce_ex__(self, protocol)  # type: ignore[assignment]
+        return _born, (kind, *made[1][1:]), *made[2:]
+    fill(captures, record)
+    slots = {k: v for k, v in record.state.items() if isinstance(_static(kind, k), _MEMBER)}
+    others = {k: v for k, v in record.state.items() if k not in slots}
+    return _born, (kind,), (others or None, slots)
+
+
+def _born(kind: type, *args: Any) -> Any:
+    from tracejit.trace.control import control
+
+    new = _lookup(kind, "__new__")(class_of_new(kind), *args)
+    control().journal.bear(new, control().now())
+    return new
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

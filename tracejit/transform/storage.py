@@ -446,9 +446,7 @@ class Frames:
             self.residuals.known_of(v)[v] = b.view(contents, (), (top,), (), ())
 
 
-def thread_backward(
-    residuals: Residuals, pair: Pair, tops: Tops, emit: Callable[[Region, Tops], Tops]
-) -> Tops:
+def thread_backward(residuals: Residuals, pair: Pair, tops: Tops, emit: Callable[[Region, Tops], Tops]) -> Tops:
     """Emit the backward regions of ``pair``, and carry through its op where the tapes that it uses stand."""
     begun = {**tops}
     b = Builder(pair.parent.backward)
