@@ -16,6 +16,7 @@ with Paused():
     from tracejit.api import unroll as unroll
     from tracejit.derivatives import checkpoint as checkpoint
     from tracejit.derivatives import custom_jvp as custom_jvp
+    from tracejit.derivatives import custom_root as custom_root
     from tracejit.derivatives import custom_vjp as custom_vjp
     from tracejit.derivatives import grad as grad
     from tracejit.derivatives import hessian as hessian
@@ -39,6 +40,7 @@ __all__ = [
     "checkpoint",
     "config",
     "custom_jvp",
+    "custom_root",
     "custom_vjp",
     "errors",
     "grad",

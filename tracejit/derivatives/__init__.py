@@ -572,6 +572,62 @@ def custom_vjp(function: Callable[P, R]) -> JittedBase[P, R]:
     return made
 
 
+@overload
+def custom_root(
+    residual: Callable[..., Any], /, *, linear_solve: Callable[..., Any] | None = None
+) -> Callable[[Callable[P, R]], JittedBase[P, R]]: ...
+
+
+@overload
+def custom_root(
+    residual: Callable[..., Any], solver: Callable[P, R], /, *, linear_solve: Callable[..., Any] | None = None
+) -> JittedBase[P, R]: ...
+
+
+def custom_root(residual: Any, solver: Any = None, /, *, linear_solve: Any = None) -> Any:
+    """A compiled solver of an equation, differentiated by the equation and not through the steps of the solver.
+
+    At the solution ``x`` of ``residual(x, *args) == 0`` the implicit function theorem gives the derivative, in both
+    modes and to any order, from derivatives of ``residual`` alone. ``custom_root(residual, solver)``, or as a
+    decorator of the solver. A fixed point of ``f`` is a root of ``f(x, *args) - x``.
+
+    Args:
+        residual: A function of the solution and of the arguments of the solver, which gives as many numbers as the
+            solution has, in the same structure.
+        solver: Gives the solution from its (positional) arguments: a number, an array, or a structure of those.
+        linear_solve: ``linear_solve(product, ct)`` gives ``w`` such that ``product(w)``, which is ``w`` times the
+            Jacobian of ``residual`` with respect to the solution, is ``ct``. Without it the Jacobian is computed, and
+            ``np.linalg.solve`` of it.
+
+    Raises:
+        TypeError: ``residual`` or ``solver`` cannot be called.
+        DerivativeError: When a derivative is taken: ``residual`` has another structure than the solution, or the
+            derivative of one of the two does not exist.
+
+    Example:
+        >>> import tracejit
+        >>> @tracejit.custom_root(lambda x, a: x * x - a)
+        ... def root(a):
+        ...     x = a
+        ...     while abs(x * x - a) > 1e-12:
+        ...         x = 0.5 * (x + a / x)
+        ...     return x
+        >>> round(tracejit.grad(root)(4.0), 9), round(tracejit.grad(tracejit.grad(root))(4.0), 9)
+        (0.25, -0.03125)
+    """
+    try:
+        for what, f in (("residual", residual), ("linear_solve", linear_solve)):
+            if not callable(f) and (what == "residual" or f is not None):
+                raise TypeError(f"{what} of custom_root is a function, not {_kind(f)}")
+    except TypeError as error:
+        stripped(error)
+        raise
+    options = (residual, linear_solve)
+    if solver is None:
+        return functools.partial(_derived, "custom_root", selected=None, options=options, remember=False)
+    return _derived("custom_root", solver, None, options, remember=False)
+
+
 def stop_gradient(x: T) -> T:
     """``x`` as a constant: derivatives do not go through it.
 

@@ -11,6 +11,7 @@ from tracejit.derivatives.gradient import Gradient
 from tracejit.derivatives.jacobians import Hvp, Jacobian, Way
 from tracejit.derivatives.rematerialised import Checkpoint
 from tracejit.derivatives.reverse import Kind, Split
+from tracejit.derivatives.roots import Root
 from tracejit.derivatives.selection import Selection
 from tracejit.trace.transformed import Transformed
 
@@ -46,6 +47,10 @@ def _with_rule(how: str, function: Any) -> Transformed:
     return WithRule(how, function)
 
 
+def _root(how: str, function: Any, residual: Any, linear_solve: Any) -> Transformed:
+    return Root(function, residual, linear_solve)
+
+
 def _checkpoint(how: str, function: Any) -> Transformed:
     return Checkpoint(function)
 
@@ -63,5 +68,6 @@ MAKERS: dict[str, Callable[..., Transformed]] = {
     "hvp": _hvp,
     "custom_jvp": _with_rule,
     "custom_vjp": _with_rule,
+    "custom_root": _root,
     "checkpoint": _checkpoint,
 }

@@ -120,7 +120,8 @@ def _spread(block: Block, dependent: set[Value]) -> bool:
                 _link(op.regions[-1].yields, op.regions[0].params, dependent)
             _link(inits(op), op.results, dependent)
         elif any(v in dependent for v in op.operands):
-            dependent.update(op.results)
+            # whether a system has a solution depends on its matrix
+            dependent.update(op.results[:1] if op.name == "solve" else op.results)
     return len(dependent) > before
 
 
@@ -140,6 +141,8 @@ def _is_linear(op: Op, which: Sequence[int]) -> bool:
         return list(which) == [0]
     if op.name in ("mul", "matmul"):
         return len(which) == 1
+    if op.name == "solve":
+        return list(which) == [1]
     primitive = op.primitive
     assert isinstance(primitive, Primitive)
     if primitive.family == "elementwise":
