@@ -133,6 +133,15 @@ def write_through_a_view_before_an_error(x, i):
     return v[i]
 
 
+@case(lambda rng: [({"w": np.ones(3), "n": 1}, 1), ({"w": np.ones(3), "n": 1}, 5)], raises=IndexError)
+def objects_changed_before_an_error(d, i):
+    d["w"] *= 2
+    d["n"] = 7
+    y = d["w"][i]
+    d["n"] = 8
+    return y
+
+
 @case(
     lambda rng: [(np.arange(4.0), np.ones(3), np.ones(3)), (np.arange(4.0), np.ones(3), np.ones(2))], raises=ValueError
 )

@@ -19,6 +19,23 @@ def shifted(rng, n=4):
     return base[:-1], base[1:]
 
 
+@case(lambda rng: [(0, rand(rng, 4), rand(rng, 4)), (0, *shifted(rng)), (3, *shifted(rng))])
+def returned_argument_that_overlaps_another(n, a, b):
+    a[0] = n
+    if (a > 0.5).any():
+        if n > 1:
+            return a + 0, b
+    return a, a
+
+
+@case(lambda rng: [(0, rand(rng, 4), rand(rng, 4)), (0, *shifted(rng)), (1, *shifted(rng))])
+def choice_of_overlapping_arguments_in_a_loop(n, a, b):
+    a /= 2
+    for i in range(3):
+        b = a if i < n else b
+    return b
+
+
 @case(lambda rng: [(0, np.zeros(0), np.zeros(0, int)), (0, np.zeros(4), np.zeros(4, int))], raises=IndexError)
 def index_into_an_empty_array_after_returns_in_a_loop(n, a, c):
     for i in range(3):
@@ -47,6 +64,15 @@ def name_bound_to_a_view_in_each_turn(n, m):
     return m
 
 
+@case(lambda rng: [(0, rand(rng, 5), rand(rng, 5)), (3, rand(rng, 5), rand(rng, 5)), (3, *shifted(rng))])
+def two_names_of_one_array_after_a_turn(n, a, b):
+    for i in range(n):
+        a[i] += 1
+        a = b
+        b[0] -= 1
+    return a, b
+
+
 @case(lambda rng: [(0, rand(rng, 4)), (3, rand(rng, 4))])
 def conditions_on_values_before_a_loop(n, a):
     k = 3
@@ -61,6 +87,15 @@ def overlapping_shift_in_a_loop_over_the_array(a):
     for _ in a:
         a[1:] = a[:-1]
     return a
+
+
+@case(lambda rng: [(1, *shifted(rng)), (-1, *shifted(rng)), (1, rand(rng, 4), rand(rng, 4))])
+def overlapping_arguments_swapped_in_an_arm(n, a, b):
+    if n > 0:
+        a[-1] -= 3.0 / n
+    else:
+        a, b = b, a
+    return a, b[1:]
 
 
 @case(lambda rng: [(m, m[1], k) for k in (0, 1) for m in (rand(rng, (2, 3)),)] + [(rand(rng, (2, 3)), rand(rng, 3), 1)])

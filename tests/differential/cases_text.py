@@ -114,10 +114,30 @@ def caught(f, *args):
         return type(error), error.args, vars(error), repr(error.__cause__), error.__suppress_context__
 
 
-@case(lambda rng: [(1,), (3,), (5,)], raises=KeyError)
+@case(lambda rng: [(1,), (3,), (5,), (7,)], raises=KeyError)
 def exceptions_raised_from_others(n):
     if n == 3:
         raise KeyError("a", n) from ValueError(f"because {n}")
     if n == 5:
         raise KeyError(n) from None
+    if n == 7:
+        error = KeyError(n)
+        error.add_note(f"noted {n}")
+        raise error
     return n
+
+
+@case(lambda rng: [(3,), (-3,), (0,), (9,)], raises=(ValueError, TypeError))
+def notes_that_differ_by_path(n):
+    error = ValueError("v")
+    error.add_note("first")
+    if n > 8:
+        error.add_note(n)
+    if n > 1:
+        error.add_note("big")
+    elif n < -1:
+        error.add_note(f"small {n}")
+        raise error
+    else:
+        error.add_note("none" if n else f"zero {n}")
+    raise error

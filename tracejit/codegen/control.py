@@ -403,8 +403,9 @@ class Kernel:
 
     def check(self, op: Op) -> None:
         def payload() -> None:
+            ranks = memory.ranks_at(op)
             for k in range(1, len(op.operands)):
-                memory.write_slot(self, "%context", k - 1, op, k)
+                memory.write_slot(self, "%context", k - 1, op, k, ranks.get(k))
 
         condition = op.operands[0]
         ok, excuse = self.text(condition), None

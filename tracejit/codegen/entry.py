@@ -11,18 +11,18 @@ itself through a callback.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from tracejit.codegen import capi, cpu, support
 from tracejit.codegen.entry_arguments import ABORT, MISMATCH, Binder, Navigator, Parameters
 from tracejit.codegen.entry_inputs import Inputs
-from tracejit.codegen.entry_results import FAILED, SLOT, Results, walk
+from tracejit.codegen.entry_results import FAILED, SLOT, Results
 from tracejit.codegen.entry_text import PROFILE_METADATA, Writer
 from tracejit.codegen.llvm import KernelText, parameters
 from tracejit.codegen.memory import OUT_OF_MEMORY
 from tracejit.codegen.writer import PYTHON
-from tracejit.ir.interface import ArrayInput, OutSource, Program
+from tracejit.ir.interface import ArrayInput, OutSource, Program, Source, walk
 from tracejit.lower.loops import Lowered
 from tracejit.record import record
 
@@ -70,6 +70,7 @@ def emit_entry(
     *,
     make_error: Any,
     run_effect: Any = None,
+    changed: Sequence[Source] = (),
     slow_offset: int,
     release: Release = "never",
 ) -> EntryText:
@@ -80,10 +81,11 @@ def emit_entry(
         lowered: Its loop-level form.
         kernel: Its LLVM IR.
         call: How calls bind.
-        make_error: Called with the number of the failing site and the address of its payload; gives the exception,
-            with its traceback.
-        run_effect: Called with the number of a ``print`` or ``callback`` and the address of its operands (None when
-            the kernel has none of them).
+        make_error: Called with the number of the failing site, the address of its payload and the objects at
+            ``changed``; gives the exception, with its traceback.
+        run_effect: Called with the number of a ``print`` or ``callback``, the address of its operands and the objects
+            at ``changed`` (None when the kernel has none of them).
+        changed: Where the caller's objects are that the changes made before an exception are about.
         slow_offset: Where ``self`` keeps the object that handles every other call.
         release: When to release the GIL; never while there are prints or callbacks.
     """
@@ -92,14 +94,16 @@ def emit_entry(
     navigator = Navigator(w, binder, program.guards)
     inputs = Inputs(w, navigator, program)
     results_room = w.alloca("i8", SLOT * len(lowered.function.outputs), 16)
-    context = w.alloca("i8", SLOT * kernel.slots, 16)
+    context = w.alloca("i8", SLOT * (kernel.slots + 1), 16)  # the last one: the objects that may be changed
     if kernel.calls_python:
         release = "never"
     results = Results(w, navigator, inputs, results_room, lowered.returned)
 
     binder.emit()
     navigator.expect(
-        [i.source for i in program.inputs] + [p.source for p in walk(program.output) if isinstance(p, OutSource)]
+        [i.source for i in program.inputs]
+        + [p.source for p in walk(program.output) if isinstance(p, OutSource)]
+        + list(changed)
     )
     navigator.check_guards()
     for i in program.inputs:
@@ -110,12 +114,15 @@ def emit_entry(
             if isinstance(i, ArrayInput):
                 navigator.hold(i.source)
     results.hold(program.output)
+    objects = results.gather(changed)
+    if kernel.calls_python:
+        w.store("ptr", objects, context, SLOT * kernel.slots)
     status = _run_kernel(w, inputs, results_room, context, kernel.symbol, lowered, release)
     w.require(w.op(f"icmp eq i32 {status}, 0"), "raise")
     value = results.build(program.output)
     navigator.release()
     w.do(f"ret ptr {value}")
-    _write_raise(w, navigator, status, context, make_error)
+    _write_raise(w, status, context, make_error, objects)
     w.label(FAILED)
     results.fail()
     w.do(f"br label %{ABORT}")
@@ -152,7 +159,7 @@ def _run_kernel(
     return w.choose(w.op(f"icmp sge i64 {total}, {release}"), unlocked, lambda: w.op(run), "i32")
 
 
-def _write_raise(w: Writer, navigator: Navigator, status: str, context: str, make_error: Any) -> None:
+def _write_raise(w: Writer, status: str, context: str, make_error: Any, objects: str) -> None:
     """The kernel failed: a Python exception is set already (-1), or site ``status`` is to be raised."""
     w.label("raise")
     w.do(f"switch i32 {status}, label %site [ i32 -1, label %{ABORT} i32 {OUT_OF_MEMORY}, label %memory ]")
@@ -161,7 +168,7 @@ def _write_raise(w: Writer, navigator: Navigator, status: str, context: str, mak
     w.do(f"br label %{ABORT}")
     w.label("site")
     # the exception comes back as an object, so that no frame of ours gets into its traceback
-    error = w.op(w.python_call(make_error, status, context))
+    error = w.op(w.python_call(make_error, status, context, objects))
     w.require(w.op(f"icmp ne ptr {error}, null"), ABORT)
     kind = w.load("ptr", error, capi.OB_TYPE)
     w.incref(kind)
@@ -196,17 +203,19 @@ def _write_mismatch(w: Writer, navigator: Navigator, slow_offset: int) -> None:
 def _module(w: Writer, kernel: KernelText, run_effect: Any) -> str:
     w.declare(kernel.symbol, f"declare i32 @{kernel.symbol}({', '.join(w.kernel_types)})")
     if PYTHON in kernel.needs:
-        w.globals.append(_effect(w, run_effect))
+        w.globals.append(_effect(w, run_effect, SLOT * kernel.slots))
     body = ["define ptr @entry(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {", "start:", *w.allocas, *w.lines, "}"]
     return "\n".join([*w.globals, *w.declarations(), *body, *PROFILE_METADATA])
 
 
-def _effect(w: Writer, run_effect: Any) -> str:
-    """What a kernel calls for ``print`` and ``callback``."""
+def _effect(w: Writer, run_effect: Any, offset: int) -> str:
+    """What a kernel calls for ``print`` and ``callback``; the objects are at ``offset`` of the context."""
     w.declare("Py_DecRef", "declare void @Py_DecRef(ptr)", capi.function("Py_DecRef"))
     return f"""
 define i32 @{PYTHON}(ptr %context, i32 %number, ptr %payload) {{
-  %result = {w.python_call(run_effect, "%number", "%payload")}
+  %place = getelementptr i8, ptr %context, i64 {offset}
+  %objects = load ptr, ptr %place
+  %result = {w.python_call(run_effect, "%number", "%payload", "%objects")}
   %failed = icmp eq ptr %result, null
   call void @Py_DecRef(ptr %result)
   %status = sext i1 %failed to i32

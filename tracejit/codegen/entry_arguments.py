@@ -203,9 +203,10 @@ class Navigator:
             return
         self._holding.add(key)
         self.writer.incref(object)
-        self._keep(object)
+        self.keep(object)
 
-    def _keep(self, object: str) -> None:
+    def keep(self, object: str) -> None:
+        """Let go of a reference that the frame owns when the call ends."""
         slot = self.writer.empty_slot()
         self.held.append(slot)
         self.writer.store("ptr", object, slot)
@@ -246,13 +247,13 @@ class Navigator:
             for k, item in enumerate(items):
                 w.incref(item)
                 w.store("ptr", item, made, capi.TUPLE_ITEMS + 8 * k)
-            self._keep(made)
+            self.keep(made)
             self._items[key] = items
             return made
         if index == p.var_keyword:
             made = w.call("ptr", "PyDict_New")
             w.require(w.op(f"icmp ne ptr {made}, null"), ABORT)
-            self._keep(made)
+            self.keep(made)
             for k, name in enumerate(p.extra_keywords):
                 item = self._slot(b.first_keyword + k)
                 done = w.call(
@@ -288,7 +289,7 @@ class Navigator:
         value = w.call("ptr", "PyObject_GetAttr", f"ptr {base}", f"ptr {w.object(sys.intern(name))}")
         w.require(w.op(f"icmp ne ptr {value}, null"), MISMATCH)
         self._holding.add(key)
-        self._keep(value)
+        self.keep(value)
         return value
 
     def _item(self, base: Source, item: Any) -> str:

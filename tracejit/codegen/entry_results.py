@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tracejit.codegen import capi
-from tracejit.codegen.entry_arguments import Navigator
+from tracejit.codegen.entry_arguments import ABORT, Navigator
 from tracejit.codegen.entry_inputs import Inputs
 from tracejit.codegen.entry_text import Writer
 from tracejit.codegen.scalars import SCALARS, Scalar
@@ -26,6 +26,8 @@ from tracejit.ir.interface import (
     OutTree,
     OutView,
     Source,
+    mentioned,
+    walk,
 )
 from tracejit.lower.loops import Returned
 
@@ -36,20 +38,6 @@ SLOT = 16
 """Bytes per result, and per payload, of the kernel."""
 
 NEW_ARRAY_FLAGS = capi.FLAG_C | capi.FLAG_ALIGNED | capi.FLAG_WRITEABLE
-
-
-def walk(output: Output) -> Iterator[Output]:
-    """``output`` and everything inside it."""
-    yield output
-    match output:
-        case OutTree(_, children):
-            for child in children:
-                yield from walk(child)
-        case OutChoice(_, options):
-            for option in options:
-                yield from walk(option)
-        case OutView(base):
-            yield base
 
 
 class Results:
@@ -67,15 +55,26 @@ class Results:
         self.slots: list[str] = []
         self._arrays: dict[int, tuple[str, str]] = {}
         self._movable: set[int] = set()
+        self._shared: dict[int, str | None] = {}
 
     # --- preparation: before the kernel runs
     def hold(self, output: Output) -> None:
         """Own every object that the result mentions and that is not a new one."""
-        for part in walk(output):
-            if isinstance(part, OutSource):
-                self.navigator.hold(part.source)
-            elif isinstance(part, OutInput):
-                self.navigator.hold(self._source(part))
+        for source in mentioned(output, self.inputs.program.inputs):
+            self.navigator.hold(source)
+
+    def gather(self, sources: Sequence[Source]) -> str:
+        """A tuple of the objects at ``sources``, owned by the frame; None when there are none."""
+        w = self.writer
+        if not sources:
+            return w.object(None)
+        objects = [self.navigator.object(s) for s in sources]
+        made = w.call("ptr", "PyTuple_New", f"i64 {len(sources)}")
+        w.require(w.op(f"icmp ne ptr {made}, null"), ABORT)
+        self.navigator.keep(made)
+        for k, object in enumerate(objects):
+            w.store("ptr", self._reference(object), made, capi.TUPLE_ITEMS + 8 * k)
+        return made
 
     def _source(self, part: OutInput) -> Source:
         return self.inputs.program.inputs[part.index].source
@@ -94,7 +93,12 @@ class Results:
             if result.shape is not None and index not in uses:
                 w.free(w.load("ptr", self._at(result.position)))
                 w.store("ptr", "null", self._at(result.position))
+        seen = Counter(id(p) for p in walk(output) if isinstance(p, (OutView, OutChoice, OutTree)))
+        self._shared = {key: None for key, n in seen.items() if n > 1}
         value = self._build(output)
+        for slot in self._shared.values():
+            if slot is not None:
+                w.decref(w.load("ptr", slot))
         for index in uses:
             if index not in self._movable:
                 w.decref(self._arrays[index][0])
@@ -126,6 +130,27 @@ class Results:
 
     def _build(self, output: Output) -> str:
         """An owned reference to the object for ``output``, not kept in any slot."""
+        if id(output) in self._shared:
+            return self._once(output)
+        return self._build_anew(output)
+
+    def _once(self, output: Output) -> str:
+        """What occurs in several places, maybe on some paths only: it is made where it is first needed."""
+        w = self.writer
+        slot = self._shared[id(output)]
+        if slot is None:
+            slot = self._shared[id(output)] = w.empty_slot()
+            self.slots.append(slot)
+
+        def make(slot: str = slot) -> str:
+            made = self._build_anew(output)
+            w.store("ptr", made, slot)
+            return made
+
+        held = w.load("ptr", slot)
+        return self._reference(w.choose(w.op(f"icmp eq ptr {held}, null"), make, lambda: held))
+
+    def _build_anew(self, output: Output) -> str:
         w = self.writer
         match output:
             case OutScalar():
@@ -138,11 +163,11 @@ class Results:
                     w.incref(array)
                 return array
             case OutInput():
-                return self._shared(self.navigator.object(self._source(output)))
+                return self._reference(self.navigator.object(self._source(output)))
             case OutSource(source):
-                return self._shared(self.navigator.object(source))
+                return self._reference(self.navigator.object(source))
             case OutStatic(value):
-                return self._shared(w.object(value))
+                return self._reference(w.object(value))
             case OutView():
                 return self._view(output)
             case OutChoice(selector, options):
@@ -152,7 +177,7 @@ class Results:
                 return {"tuple": self._tuple, "list": self._list, "dict": self._dict, "make": self._make}[kind](output)
         raise TypeError(output)
 
-    def _shared(self, object: str) -> str:
+    def _reference(self, object: str) -> str:
         self.writer.incref(object)
         return object
 
@@ -193,7 +218,7 @@ class Results:
         value = self._convert(value, source, target)
         if target.kind == "b":
             yes, no = (True, False) if kind == "python" else (np.True_, np.False_)
-            return self._shared(w.op(f"select i1 {value[0]}, ptr {w.object(yes)}, ptr {w.object(no)}"))
+            return self._reference(w.op(f"select i1 {value[0]}, ptr {w.object(yes)}, ptr {w.object(no)}"))
         if kind == "python":
             match target.kind:
                 case "i":

@@ -170,13 +170,13 @@ class Writer:
             return ""
         return self.op(text)
 
-    def python_call(self, function: Any, number: str, address: str) -> str:
-        """The instruction that gives ``function(number, address)``, or null."""
+    def python_call(self, function: Any, number: str, address: str, object: str) -> str:
+        """The instruction that gives ``function(number, address, object)``, or null."""
         name = "PyObject_CallFunction"
         if name not in self._declared:
             self.declare(name, f"declare ptr @{name}(ptr, ptr, ...)", capi.function(name))
-            self.globals.append('@call.format = private constant [3 x i8] c"iK\\00"')
-        arguments = f"ptr {self.object(function)}, ptr @call.format, i32 {number}, ptr {address}"
+            self.globals.append('@call.format = private constant [4 x i8] c"iKO\\00"')
+        arguments = f"ptr {self.object(function)}, ptr @call.format, i32 {number}, ptr {address}, ptr {object}"
         return f"call ptr (ptr, ptr, ...) @{name}({arguments})"
 
     def support(self, name: str, *arguments: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from tracejit.codegen import runtime_ir
 from tracejit.codegen.lanes import Lanes
 from tracejit.codegen.scalars import BOOL, SCALARS, Operand, Scalar
 from tracejit.codegen.writer import FunctionText
-from tracejit.ir.core import Op
+from tracejit.ir.core import Op, Value
 from tracejit.ir.types import BufferType
 
 if TYPE_CHECKING:
@@ -76,14 +77,46 @@ def write(e: Lanes, s: Scalar, address: str, value: Operand) -> None:
     f.line(f"store {s.memory} {value}, {pointer} {address}, align {s.align}")
 
 
-def write_slot(k: Kernel, area: str, number: int, op: Op, position: int) -> None:
-    """Put operand ``position`` of ``op`` into slot ``number`` (16 bytes each) of ``area``."""
+def write_slot(k: Kernel, area: str, number: int, op: Op, position: int, copied: int | None = None) -> None:
+    """Put operand ``position`` of ``op`` into slot ``number`` (16 bytes each) of ``area``; of an array of rank
+    ``copied``, a copy that is not the kernel's any more."""
     value = op.operands[position]
     address = element(k.function, SCALARS[np.dtype(np.int8)], area, str(16 * number))
     if isinstance(value.type, BufferType):
-        k.function.line(f"store ptr {k.pointer(value)}, ptr {address}, align 8")
+        pointer = k.pointer(value)
+        if copied is not None:
+            pointer = _copy_out(k, value, op.operands[position + 1 : position + 1 + copied])
+        k.function.line(f"store ptr {pointer}, ptr {address}, align 8")
     else:
         write(k.lanes, SCALARS[value.dtype], address, k.env[value])
+
+
+def ranks_at(op: Op) -> dict[int, int]:
+    """The rank of each array among the operands of an effect, by its position."""
+    found: dict[int, int] = {}
+    at = 0
+    for rank in op.attrs.get("ranks", ()):
+        if rank:
+            found[at] = rank
+        at += 1 + rank
+    return found
+
+
+def _copy_out(k: Kernel, buffer: Value, shape: Sequence[Value]) -> str:
+    """A copy of an array, which somebody else will free; null when there is no memory for it."""
+    f, e = k.function, k.lanes
+    count = "1"
+    for d in shape:
+        count = e.op("mul", "i64", count, k.text(d))
+    n = _bytes(k, SCALARS[buffer.dtype], count)
+    k.module.declare("malloc", "noalias ptr", "i64", " nounwind")
+    k.module.declare("llvm.memcpy.p0.p0.i64", "void", "ptr, ptr, i64, i1")
+    made, missing, length = f.fresh(), f.fresh(), f.fresh()
+    f.line(f"{made} = call noalias ptr @malloc(i64 {e.op('add', 'i64', n, '1')})")
+    f.line(f"{missing} = icmp eq ptr {made}, null")
+    f.line(f"{length} = select i1 {missing}, i64 0, i64 {n}")
+    f.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {made}, ptr {k.pointer(buffer)}, i64 {length}, i1 false)")
+    return made
 
 
 def load(k: Kernel, op: Op) -> None:
@@ -243,6 +276,7 @@ __all__ = [
     "gemm",
     "load",
     "offset",
+    "ranks_at",
     "read",
     "same_buffer",
     "store",

@@ -5,6 +5,7 @@ The front end writes it (:class:`Program`), the native entry point is generated 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -217,12 +218,24 @@ class OutStatic:
 
     value: Any
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OutStatic) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
 
 @record(frozen=True, eq=False)
 class OutSource:
     """The object found at ``source`` (a container argument handed back as it is)."""
 
     source: Source
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OutSource) and self.source is other.source
+
+    def __hash__(self) -> int:
+        return id(self.source)
 
 
 @record(frozen=True)
@@ -237,6 +250,29 @@ class OutTree:
 
 
 Output: TypeAlias = OutScalar | OutArray | OutInput | OutView | OutChoice | OutStatic | OutSource | OutTree
+
+
+def walk(output: Output) -> Iterator[Output]:
+    """``output`` and everything inside it."""
+    yield output
+    match output:
+        case OutTree(_, children):
+            for child in children:
+                yield from walk(child)
+        case OutChoice(_, options):
+            for option in options:
+                yield from walk(option)
+        case OutView(base):
+            yield base
+
+
+def mentioned(output: Output, inputs: Sequence[Input]) -> Iterator[Source]:
+    """The sources of the objects in ``output`` that are the caller's."""
+    for part in walk(output):
+        if isinstance(part, OutSource):
+            yield part.source
+        elif isinstance(part, OutInput):
+            yield inputs[part.index].source
 
 
 @record

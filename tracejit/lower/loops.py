@@ -279,6 +279,8 @@ class Lowering:
                 self._reshape(op)
             case "print" | "callback":
                 self._effect(op)
+            case "check" if any(v.rank for v in op.operands):
+                self._effect(op)
             case "view" | "update" if not any(v.rank for v in (*op.operands, *op.results)):
                 # the one element of a 0-d array
                 self.bind_scalar(op.results[0], self.scalar(op.operands[op.name == "update"]))
@@ -295,7 +297,7 @@ class Lowering:
                     self.bind_scalar(r, v)
 
     def _effect(self, op: Op) -> None:
-        """A print or a callback: an array operand becomes its buffer followed by its dimensions."""
+        """An op with an effect: an array operand becomes its buffer followed by its dimensions."""
         nest = Nest(self.builder)
         operands: list[Value] = []
         copies: list[Storage] = []

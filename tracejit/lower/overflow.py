@@ -25,7 +25,7 @@ def _block(block: Block) -> None:
     for op in list(block.ops):
         for region in op.regions:
             _block(region)
-        if op.name == "check" and op.attrs["exception"] is OverflowError and len(op.operands) == 1:
+        if op.name == "check" and op.attrs["exception"] is OverflowError:
             joined = earlier is not None and _join(block, earlier, op)
             earlier = None if joined else op
         elif op.regions or not is_pure(op) or op.name in ("update", "scatter"):
@@ -37,6 +37,9 @@ def _join(block: Block, first: Op, second: Op) -> bool:
     """Let ``second`` check both, and take ``first`` away; not when they say different things or have different
     excuses."""
     if first.attrs != second.attrs or (first.loc.file, first.loc.line) != (second.loc.file, second.loc.line):
+        return False
+    payload = first.operands[1:]
+    if len(payload) != len(second.operands) - 1 or any(a is not b for a, b in zip(payload, second.operands[1:])):
         return False
     a, excuse_a = _parts(first.operands[0])
     b, excuse_b = _parts(second.operands[0])
@@ -63,7 +66,7 @@ def _join(block: Block, first: Op, second: Op) -> bool:
     if excuse_a is not None:
         ok = emit(elementwise.or_, ok, excuse_a)
     block.insert_before(second, *ops)
-    second.set_operands([ok])
+    second.set_operands([ok, *payload])
     first.erase()
     return True
 

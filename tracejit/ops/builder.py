@@ -19,11 +19,16 @@ class Builder:
 
     Scalar constants are shared within a block (they print and trace better; sharing them across blocks is a pass's
     work).
+
+    Attributes:
+        changes: Asked for whatever else has to happen before an op that may raise does so: it adds the operands it
+            needs, and gives the attribute ``changes`` of the op, or None.
     """
 
-    def __init__(self, block: Block, loc: Loc = UNKNOWN) -> None:
+    def __init__(self, block: Block, loc: Loc = UNKNOWN, changes: Callable[[list[Value]], Any] | None = None) -> None:
         self.block = block
         self.loc = loc
+        self.changes = changes
         self._constants: dict[tuple[Block, np.dtype[Any], Any], tuple[Op, int]] = {}
 
     def emit(
@@ -179,7 +184,7 @@ class Builder:
         """An ``if`` whose arms yield what the functions return; ``types`` are those of its results."""
         arms = []
         for build in (then, otherwise):
-            inner = Builder(Block(), self.loc)
+            inner = Builder(Block(), self.loc, self.changes)
             inner.yield_(*build(inner))
             arms.append(inner.block)
         return self.emit(control.if_, (condition,), types, None, arms)
@@ -193,17 +198,33 @@ class Builder:
         body: Callable[..., Sequence[Value]],
     ) -> list[Value]:
         """A ``for`` that carries values of the types of ``inits``; ``body(builder, i, *carried)`` gives the next."""
-        inner = Builder(Block([INDEX, *(v.type for v in inits)]), self.loc)
+        inner = Builder(Block([INDEX, *(v.type for v in inits)]), self.loc, self.changes)
         inner.yield_(*body(inner, *inner.block.params))
         operands = [*map(self.index, (start, stop, step)), *inits]
         return self.emit(control.for_, operands, [v.type for v in inits], None, (inner.block,))
 
     # --- effects and terminators
     def check(
-        self, ok: Value, exception: type[BaseException], args: tuple[Any, ...], payload: Sequence[Value] = ()
+        self,
+        ok: Value,
+        exception: type[BaseException],
+        args: tuple[Any, ...],
+        payload: Sequence[Value] = (),
+        **more: Any,
     ) -> None:
         """Raise ``exception(*args)`` unless ``ok``; see :data:`tracejit.ops.control.check`."""
-        self.emit(control.check, (ok, *payload), (), {"exception": exception, "args": args})
+        self.effect(control.check, (ok,), payload, {"exception": exception, "args": args, **more})
+
+    def effect(
+        self, primitive: Primitive, operands: Sequence[Value], payload: Sequence[Value], attrs: dict[str, Any]
+    ) -> None:
+        """An op that may raise: :attr:`changes` may add to its payload, the last of its operands."""
+        if self.changes is not None:
+            payload = list(payload)
+            changes = self.changes(payload)
+            if changes is not None:
+                attrs["changes"] = changes
+        self.emit(primitive, (*operands, *payload), (), attrs)
 
     def yield_(self, *values: Value) -> None:
         self.emit(control.yield_, values, ())

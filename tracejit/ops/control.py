@@ -40,7 +40,12 @@ check = Primitive("check", "effect", derivative="zero", pure=False)
 ``exception`` is the exception class; ``args`` a tuple with one entry per constructor argument: a ``str`` is a template
 in which ``{k}`` stands for payload ``k`` as Python prints it (``str.format``: a literal brace is doubled), a
 :class:`Slot`, :class:`Format` or :class:`Nested` is what it stands for, any other object is passed as it is. ``notes``,
-templates too, become notes of the exception. Ordered with all other effects."""
+templates too, become notes of the exception. Ordered with all other effects.
+
+Attribute ``changes``, an :data:`~tracejit.ir.interface.Output` in terms of the payload, says what has to be done to
+Python objects before the exception leaves; a ``print``, which raises where it cannot write, may have it too. At the
+loop level an array of the payload is its buffer followed by its dimensions, and attribute ``ranks`` holds the rank of
+each operand."""
 
 
 @record(frozen=True)
@@ -96,7 +101,7 @@ def formatted(value: Any, conversion: str, spec: str) -> str:
 
 def exception_of(attrs: Mapping[str, Any], payload: Sequence[np.ndarray[Any, Any]]) -> BaseException:
     """The exception that a failing ``check`` raises."""
-    numbers = [p.item() for p in payload]
+    numbers = [p if p.ndim else p.item() for p in payload]
     args = [a.format(*numbers) if isinstance(a, str) else materialise(a, payload) for a in attrs["args"]]
     error = new_exception(attrs["exception"], args, materialise(attrs.get("state"), payload))
     if "cause" in attrs:

@@ -175,7 +175,7 @@ class _Run:
     # --- effects
     def run_check(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:
         if not operands[0]:
-            raise failure(op, operands[1:])
+            raise failure(op, self.effect_operands(op, operands)[1:])
         return ()
 
     def run_print(self, op: Op, operands: Sequence[Any]) -> Sequence[Any]:

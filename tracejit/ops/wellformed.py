@@ -326,7 +326,7 @@ def _check(op: Op) -> str | None:
         return f"{exception!r} is not an exception class"
     if not isinstance(args, tuple):
         return "args is a tuple"
-    return None if all(v.rank == 0 for v in op.operands) else "the payload is scalars"
+    return None if "changes" in op.attrs or all(v.rank == 0 for v in op.operands) else "the payload is scalars"
 
 
 def _print(op: Op) -> str | None:

@@ -160,7 +160,7 @@ def build(program: Program, call: Parameters, times: Times, observe: pipeline.Ob
     times.lower = time.perf_counter() - start
     start = time.perf_counter()
     kernel = emit_kernel(lowered.function, target=Target.host())
-    callbacks = Callbacks(kernel.sites, kernel.effects)
+    callbacks = Callbacks(kernel.sites, kernel.effects, program.inputs)
     entry = emit_entry(
         program,
         lowered,
@@ -168,6 +168,7 @@ def build(program: Program, call: Parameters, times: Times, observe: pipeline.Ob
         call,
         make_error=callbacks.make_error,
         run_effect=callbacks.run_effect,
+        changed=callbacks.changed,
         slow_offset=SLOW_OFFSET,
         release=release_policy(lowered.function, len(program.symbols)),
     )

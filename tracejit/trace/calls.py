@@ -280,9 +280,8 @@ def _native(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     owner = getattr(function, "__self__", None)
     if type(owner) is str and (any(map(holds_traced, args)) or any(map(holds_traced, kwargs.values()))):
         return strings.method(function.__name__, owner, args, kwargs)
-    if isinstance(owner, BaseException) and function.__name__ == "add_note" and args and holds_traced(args[0]):
-        vars(owner).setdefault("__notes__", []).append(args[0])
-        return None
+    if isinstance(owner, BaseException) and function.__name__ == "add_note" and len(args) == 1 and not kwargs:
+        return _add_note(owner, args[0])
     _refuse_impure(function)
     module = getattr(function, "__module__", None) or ""
     if module.partition(".")[0] == "numpy" and not isinstance(function, type):
@@ -373,6 +372,15 @@ def _refused(name: str) -> UnsupportedError:
         f"{name} would be called once, while the function is compiled, and not each time it runs",
         hint="random numbers drawn outside of the compiled function, as an array argument" if random else OUTSIDE,
     )
+
+
+def _add_note(error: BaseException, note: Any) -> None:
+    """``error.add_note(note)``; the text may be known at run time only."""
+    texts = note.options if isinstance(note, Either) else (note,)
+    for text in texts:
+        if not isinstance(text, (str, TracedString)):
+            raise TypeError(f"note must be a str, not '{type_text(text)}'")
+    control().captures.setattr(error, "__notes__", [*getattr(error, "__notes__", ()), note])
 
 
 _LOOKING = {"builtins", "math", "numpy", "copy", "functools", "operator", "_operator"}

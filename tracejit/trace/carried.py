@@ -128,7 +128,7 @@ class Rebound(Template):
         b = current().builder
         place = self.place(x)
         head = heads().get(x)
-        if head is not None and place == len(self.entries):
+        if isinstance(head, Head) and place == len(self.entries):
             return head.translated(self)
         if isinstance(x, ChoiceTracer) and place == len(self.entries):
             result = self.identity(x.candidates[-1])
@@ -167,7 +167,7 @@ class Rebound(Template):
         box: ArrayTracer = ArrayTracer(contents, self.order)
         if self.mode == "choice":
             box = ChoiceTracer(identity, (*self.entries, box))
-        heads()[box] = _Head(self, identity)
+        heads()[box] = Head(self, identity)
         return box
 
     def fits(self, x: Any) -> bool:
@@ -175,11 +175,21 @@ class Rebound(Template):
 
 
 @record(frozen=True, eq=False)
-class _Head:
+class Head:
     """What is known of the box that a name is bound to at the start of a turn."""
 
     template: Rebound
     identity: Value
+
+    @property
+    def entries(self) -> tuple[ArrayTracer, ...]:
+        """The arrays that it may be from before the loop."""
+        return self.template.entries
+
+    @property
+    def may_be_new(self) -> bool:
+        """Whether it may be an array made in the loop."""
+        return self.template.mode not in ("swap", "exchange")
 
     def translated(self, to: Rebound) -> Value:
         """The identity among the entries of another name of the loop."""
@@ -193,6 +203,15 @@ class _Head:
             is_k = b.apply(E.eq, self.identity, b.const(k, INT64))
             result = b.apply(E.select, is_k, b.const(to.place(e), INT64), result)
         return result
+
+
+@record(frozen=True, eq=False)
+class Which:
+    """What is known of a view that may be an older one: number ``value`` of ``boxes``, or else a new one."""
+
+    value: Value
+    boxes: tuple[ArrayTracer, ...]
+    may_be_new: bool
 
 
 def rebounds(t: Template) -> Iterator[Rebound]:
@@ -239,7 +258,7 @@ class AfterLoop:
                 t.unpack(iter(values))
         self._collecting = False
         for t, slots in self._swapped.values():
-            for e, value in zip(t.entries, _exchanged(current(), slots, range(len(t.entries)))):
+            for e, value in zip(t.entries, exchanged(current(), slots, range(len(t.entries)))):
                 e.write(value)
 
     def box(self, t: Rebound, identity: Value, contents: Value) -> ArrayTracer:
@@ -266,7 +285,7 @@ class AfterLoop:
         return MergedChoice(identity, (*t.entries, own), contents, t.order)
 
 
-def _exchanged(context: Context, slots: Sequence[tuple[Value, Value]], wanted: Sequence[int]) -> list[Value]:
+def exchanged(context: Context, slots: Sequence[tuple[Value, Value]], wanted: Sequence[int]) -> list[Value]:
     """The contents of the ``wanted`` arrays after the loop: each those of the name that is bound to it."""
     (identity, contents), *rest = slots
     if not rest:
@@ -306,13 +325,13 @@ def _with(
     contents: Value, k: int, context: Context, rest: Sequence[tuple[Value, Value]], wanted: Sequence[int]
 ) -> list[Value]:
     """``contents`` for number ``k`` of the wanted arrays, those of the other names for the others."""
-    others = _exchanged(context, rest, [w for j, w in enumerate(wanted) if j != k])
+    others = exchanged(context, rest, [w for j, w in enumerate(wanted) if j != k])
     return [*others[:k], contents, *others[k:]]
 
 
-def heads() -> ById[_Head]:
-    """The boxes at the start of turns, of all loops of the trace."""
-    found: ById[_Head] = current().inputs.heads
+def heads() -> ById[Head | Which]:
+    """The boxes that may be arrays from before the loop (at the start of turns, of all loops), or from before arms."""
+    found: ById[Head | Which] = current().inputs.heads
     return found
 
 

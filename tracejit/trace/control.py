@@ -362,6 +362,7 @@ class Arm:
             if any(issubclass(type(error), t) for t in scope.catches):
                 raise cannot_catch(type(error), loc, scope)
         emit_raise(c.context, error, loc or c.context.here())
+        error.__traceback__ = None  # another arm may raise the same object, from elsewhere
         self.raised = True
         return True
 

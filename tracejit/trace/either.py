@@ -8,7 +8,7 @@ that one.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from tracejit.errors import CaptureError, a
@@ -194,7 +194,7 @@ class MaybeUnbound(Tracer):
 
 def same_object(a: Any, b: Any) -> Any:
     """``a is b``, at least one of which is traced."""
-    from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
+    from tracejit.trace.boxes import ArrayTracer
     from tracejit.trace.scalars import ScalarTracer
 
     if isinstance(a, Either):
@@ -203,13 +203,49 @@ def same_object(a: Any, b: Any) -> Any:
         return b.each(lambda x: same_object(a, x))
     if isinstance(a, ArrayTracer) and isinstance(b, ArrayTracer) and a is not b:
         for x, other in ((a, b), (b, a)):
-            if isinstance(x, ChoiceTracer):
-                return Either(x.selector, tuple(same_object(c, other) for c in x.candidates)).each(lambda t: t)
+            found = _may_be(x)
+            if found is not None:
+                which, boxes = found
+                same = [_same_new(x, other) if c is x else same_object(c, other) for c in boxes]
+                return Either(which, tuple(same)).each(lambda t: t)
         current().told_apart.append((a, b))
         return False
     if isinstance(a, ScalarTracer) and isinstance(b, ScalarTracer) and a is not b:
         raise CaptureError("'is' of two numbers says how Python stores them, not what they are", hint="==")
     return a is b
+
+
+def _may_be(x: Any) -> tuple[Value, Sequence[Any]] | None:
+    """The arrays that one may be, itself (if it may be a new one) among them, and which it is."""
+    from tracejit.trace.boxes import ChoiceTracer
+    from tracejit.trace.carried import Which
+
+    if isinstance(x, ChoiceTracer):
+        return x.selector, x.candidates
+    head = current().inputs.heads.get(x)
+    if head is None:
+        return None
+    if isinstance(head, Which):
+        return head.value, (*head.boxes, x) if head.may_be_new else head.boxes
+    return head.identity, (*head.entries, x) if head.may_be_new else head.entries
+
+
+def _same_new(a: Any, b: Any) -> bool:
+    """Whether two names that may both be bound to an array made in arms, or in a loop, are bound to the same one."""
+    from tracejit.trace.carried import Head
+
+    heads, known = current().inputs.heads, current().inputs.shared_out
+    x, y = heads.get(a), heads.get(b)
+    if y is None or not y.may_be_new:
+        return False
+    if isinstance(x, Head) and isinstance(y, Head):
+        group = known.get(x.identity, (None, 0))[0]
+        if group is not None and known.get(y.identity, (None, 0))[0] is group:
+            return False
+    raise CaptureError(
+        "whether these are one array is known only at run time, and both may have been made on the way here",
+        hint="a variable that says which it is",
+    )
 
 
 def _describe(x: Any) -> str:

@@ -10,7 +10,6 @@ from tracejit.errors import CaptureError, TracejitError
 from tracejit.ir.core import Value
 from tracejit.ir.loc import Loc
 from tracejit.ir.types import BOOL
-from tracejit.ops import control
 from tracejit.ops.control import Format, Nested, Slot, new_exception
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import Context
@@ -24,19 +23,20 @@ from tracejit.trace.tracer import Alternative, Tracer
 def emit_raise(context: Context, error: BaseException, loc: Loc) -> None:
     """End the open block by raising ``error`` (an exception whose arguments may be traced)."""
     payload: list[Value] = []
+    more: dict[str, Any] = {}
     try:
-        attrs: dict[str, Any] = {"exception": type(error), "args": tuple(_template(a, payload) for a in error.args)}
+        args = tuple(_template(a, payload) for a in error.args)
         state = _state(error)
         if state is not None:
-            attrs["state"] = run_time_part(state, payload)
+            more["state"] = run_time_part(state, payload)
         if error.__suppress_context__:  # raise ... from ...
-            attrs["cause"] = _cause(error.__cause__, payload)
+            more["cause"] = _cause(error.__cause__, payload)
     except TracejitError as refusal:
         refusal.loc = loc
         raise
     b = context.builder
     b.loc = loc
-    b.emit(control.check, (b.const(False, BOOL), *payload), (), attrs)
+    b.check(b.const(False, BOOL), type(error), args, payload, **more)
 
 
 def _state(error: BaseException) -> dict[str, Any] | None:

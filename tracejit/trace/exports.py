@@ -12,8 +12,9 @@ from tracejit.ops.builder import Builder
 from tracejit.record import record
 from tracejit.trace import dims
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
-from tracejit.trace.carried import Rebound, heads
+from tracejit.trace.carried import Head, Rebound, Which, heads
 from tracejit.trace.context import Context, current
+from tracejit.trace.identity import ById
 from tracejit.trace.lenses import ImagPart, Lens, Lenses, RealPart, Reshape, Strided, joined
 from tracejit.trace.templates import NewValue, Static, Template, Values
 
@@ -176,20 +177,21 @@ class Exported(Template):
 class View(Template):
     """A view with numbers that come out of the arms; ``fixed`` has those that do not (else None).
 
-    When ``whole`` is given, it may also be that array itself, of which it would be a view otherwise.
+    ``known`` are the arrays from outside of the arms that it may be (the array itself of which it is a view otherwise
+    among them).
     """
 
     root: Template
     like: ArrayTracer
     fixed: tuple[Dim | None, ...]
     given: tuple[ArrayTracer, ...]
-    whole: ArrayTracer | None = None
+    known: tuple[ArrayTracer, ...] = ()
     is_array = True
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, View) or self.root != other.root or self.fixed != other.fixed:
             return False
-        if self.whole is not other.whole:
+        if list(map(id, self.known)) != list(map(id, other.known)):
             return False
         return same_structure(self.like.lenses, other.like.lenses)
 
@@ -200,18 +202,29 @@ class View(Template):
         for own, d in zip(numbers_of(x.lenses or self.like.lenses), self.fixed):
             if d is None:
                 out.append(b.index(own))
-        if self.whole is not None:
+        if self.known:
             out.append(self._which(x, b))
 
     def _which(self, x: ArrayTracer, b: Builder) -> Value:
-        known = current().inputs.heads.get(x)
-        return known if isinstance(known, Value) else b.const(0 if x is self.whole else 1, INT64)
+        """The position of ``x`` among the arrays from outside; their number if it is none of them."""
+        own = b.const(len(self.known), INT64)
+        for k, box in enumerate(self.known):
+            if x is box:
+                return b.const(k, INT64)
+        which = current().inputs.heads.get(x)
+        if not isinstance(which, Which):
+            return own
+        result = own
+        for k, box in enumerate(which.boxes):
+            is_k = b.apply(E.eq, which.value, b.const(k, INT64))
+            result = b.apply(E.select, is_k, self._which(box, b), result)
+        return result
 
     def allocate(self, new: NewValue) -> None:
         for d in self.fixed:
             if d is None:
                 new(INDEX)
-        if self.whole is not None:
+        if self.known:
             new(INDEX)
 
     def unpack(self, values: Values) -> Any:
@@ -220,12 +233,16 @@ class View(Template):
         view = view_of(root, with_all_numbers(self.like.lenses, numbers), self.like)
         context = current()
         context.nonnegative.update(d for d in view.shape_dims if isinstance(d, Value))
-        if self.whole is not None:
-            which = next(values)
-            if context.inputs.after_loop is not None:
-                return ChoiceTracer(which, (self.whole, view))
-            context.inputs.heads[view] = which
+        if self.known:
+            context.inputs.heads[view] = Which(next(values), self.known, any(map(self._may_be_new, self.given)))
         return view
+
+    def _may_be_new(self, x: ArrayTracer) -> bool:
+        """Whether ``x`` may be none of the arrays from outside."""
+        if any(x is box for box in self.known):
+            return False
+        which = current().inputs.heads.get(x)
+        return not isinstance(which, Which) or which.may_be_new or any(map(self._may_be_new, which.boxes))
 
     def fits(self, x: Any) -> bool:
         if any(x is box for box in self.given):
@@ -329,7 +346,7 @@ class Exports:
             if export.inside[arm] is x:
                 return Exported(export)
         head = heads().get(x)
-        if head is not None:
+        if isinstance(head, Head):
             shape = tuple(d if available(self.context, d) else None for d in x.shape_dims)
             self.list.append(HeadExport(x, head.template, shape))
             return Exported(self.list[-1])
@@ -361,7 +378,7 @@ class Exports:
             return base
         numbers = numbers_of(x.lenses)
         fixed = tuple(n if available(self.context, n) else None for n in numbers)
-        return View(base, x, fixed, (x,))
+        return View(base, x, fixed, (x,), self._from_outside(x))
 
     def views(self, x: ArrayTracer, y: ArrayTracer) -> Template | None:
         """Two views of one root that differ in numbers only, as one view; None if they are not that."""
@@ -373,7 +390,18 @@ class Exports:
             a if dims.equal(a, b) and available(self.context, a) else None
             for a, b in zip(numbers_of(x.lenses), numbers_of(y.lenses))
         )
-        return View(Static(x.root), x, fixed, (x, y))
+        return View(Static(x.root), x, fixed, (x, y), self._from_outside(x, y))
+
+    def _from_outside(self, *views: ArrayTracer) -> tuple[ArrayTracer, ...]:
+        """The arrays from outside of the arms that ``views`` may be."""
+        found: ById[None] = ById()
+        for x in views:
+            which = self.context.inputs.heads.get(x)
+            if x.serial <= self.since:
+                found[x] = None
+            elif isinstance(which, Which):
+                found.update((box, None) for box in which.boxes if box.serial <= self.since)
+        return tuple(found)
 
     def choice(self, given: Sequence[tuple[ArrayTracer, int]]) -> Template:
         """One of several boxes, each of an arm."""

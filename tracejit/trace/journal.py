@@ -48,6 +48,7 @@ class Journal:
         born: Objects made while tracing, by id, with the moment.
         merged: Objects made by joining two, by id: whether they are the one or the other is known at run time only.
         places: Where an object was last about to be changed, by id.
+        touched: An object that was there before the trace has been about to change.
     """
 
     def __init__(self) -> None:
@@ -55,6 +56,7 @@ class Journal:
         self.born: dict[int, tuple[Any, int]] = {}
         self.merged: dict[int, Any] = {}
         self.places: dict[int, Loc] = {}
+        self.touched = False
         self._log: list[tuple[Any, State]] = []
         self._noted: list[set[int]] = []
         self._opened: list[int] = []
@@ -72,6 +74,8 @@ class Journal:
                 f"this {type(target).__name__} is one of two, depending on the path taken: it cannot be changed",
                 hint="a copy of it, or the change inside the branches",
             )
+        born = self.born.get(id(target))
+        self.touched = self.touched or born is None or born[1] < 0
         if not self._noted:
             return
         self.places[id(target)] = current().here()

@@ -334,7 +334,8 @@ class LoopMaker:
                 root.set_value(one.result)
         self.c.after_loop = after = AfterLoop(self.turn.distinct)
         try:
-            after.prepare([(p.template, [_known(one) for one in p.values]) for p in self.names.values()])
+            parts = (*self.names.values(), *(part for _, part in self.objects))
+            after.prepare([(p.template, [_known(one) for one in p.values]) for p in parts])
             for export, values in self.export_parts:
                 export.unpack(iter([_known(one) for one in values]))
             env: Env = {}

@@ -342,7 +342,7 @@ def own_attributes(value: Any) -> dict[str, None]:
     names: dict[str, None] = {}
     for c in reversed(class_of(value).__mro__):
         for name, member in c.__dict__.items():
-            if isinstance(member, _MEMBER) and hasattr(value, name):
+            if isinstance(member, _MEMBER) and name != "__dict__" and hasattr(value, name):
                 names[name] = None
     names.update(dict.fromkeys(getattr(value, "__dict__", ())))
     return names

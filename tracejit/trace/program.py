@@ -34,6 +34,7 @@ from tracejit.record import field, record, replace
 from tracejit.trace import calls, places
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.captures import LONG_AGO, Captures, Entry, SourceKey, source_key
+from tracejit.trace.changes import Changes, Pending
 from tracejit.trace.context import Context
 from tracejit.trace.control import Control, Options, Unreachable, forget_abandoned, is_bug
 from tracejit.trace.exceptions import emit_raise
@@ -175,6 +176,7 @@ class _Trace:
         self.context.capture_array = self.captures.array_of
         self.same = {r.b: r.a for r in request.relations if isinstance(r, Same)}
         self.views: dict[int, Source] = {}
+        self.context.builder.changes = Pending(self.captures, self.views)
         self._numbers: dict[int, int] = {}  # by the input: its number
         self._described: list[Any] = []
         self._arguments = 0
@@ -311,7 +313,7 @@ class _Trace:
     def _has_effects(self) -> bool:
         if any(not op.primitive.pure and not op.primitive.terminator for op in self.context.blocks[0].walk()):
             return True
-        return any(self._is_written(e) for e in self.captures.entries)
+        return any(self._is_written(e) for e in self.captures.entries) or bool(Changes(self.captures).targets)
 
     def _raise_at_run_time(self, error: Exception) -> None:
         context = self.context

@@ -30,14 +30,16 @@ from tracejit.ir.interface import (
     OutTree,
     OutView,
     Source,
-    describe,
 )
 from tracejit.ir.types import Dim
 from tracejit.record import record
-from tracejit.trace import objects, outer
+from tracejit.trace import objects
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.captures import Captures
+from tracejit.trace.carried import Head, Which, exchanged
+from tracejit.trace.changes import Apply, Changes, exchanges
 from tracejit.trace.either import Either, MaybeUnbound
+from tracejit.trace.identity import ById
 from tracejit.trace.iterables import Staged
 from tracejit.trace.lenses import ImagPart, Lens, Lenses, RealPart, Reshape, Strided, joined
 from tracejit.trace.scalars import ScalarTracer
@@ -49,25 +51,29 @@ _HEAP_TYPE = 1 << 9
 
 
 class Results:
-    """Builds the outputs of one program.
+    """Builds the outputs of one program, or what is to be made of an op's operands.
 
     Attributes:
-        values: The outputs of the IR function so far.
+        values: The outputs of the IR function (the operands of the op) so far.
     """
 
-    def __init__(self, captures: Captures, views: dict[int, Source]) -> None:
+    def __init__(self, captures: Captures, views: dict[int, Source], values: list[Value] | None = None) -> None:
         self.captures = captures
         self.views = views
-        self.values: list[Value] = []
+        self.values: list[Value] = [] if values is None else values
         self._scalars: dict[Value, int] = {}
         self._arrays: dict[int, OutArray] = {}
+        self._outputs: ById[Output] = ById()
         self._shared: set[int] = set()
         self._sources = {id(c.object): c.source for c in captures.containers}
         self._sources.update((i, s.source) for i, s in captures.instances.items())
 
     def result(self, x: Any) -> Output:
         """The program's result and what is done to the caller's objects."""
-        changed = _Changes(self.captures)
+        return self.changed(x, Changes(self.captures))
+
+    def changed(self, x: Any, changed: Changes) -> Output:
+        """What gives ``x`` and does these changes."""
         parts = [x, *changed.values]
         self._find_shared(parts)
         if self._shared:
@@ -77,12 +83,12 @@ class Results:
                 return OutTree("make", tuple(steps.leaves), make=_Unfold(plans[0]))
             targets = tuple(map(self.output, changed.targets))
             leaves = OutTree("list", tuple(steps.leaves))
-            return OutTree("make", (leaves, *targets), make=_Change(changed.ways, _UnfoldAll(plans)))
+            return OutTree("make", (leaves, *targets), make=Apply(tuple(changed.ways), _UnfoldAll(plans)))
         result = self.output(x)
         if not changed.targets:
             return result
         children = (*map(self.output, changed.values), *map(self.output, changed.targets))
-        return OutTree("make", (result, *children), make=_Change(changed.ways))
+        return OutTree("make", (result, *children), make=Apply(tuple(changed.ways)))
 
     # --- objects
     def output(self, x: Any) -> Output:
@@ -99,6 +105,10 @@ class Results:
             return OutStatic(self._static(x))
         kind, children, keys, make = parts
         return OutTree(kind, tuple(map(self.output, children)), keys, make)
+
+    def one_of(self, which: Value, options: Sequence[Any]) -> Output:
+        """Number ``which`` of ``options``; None for numbers beyond them."""
+        return OutChoice(self.scalar(which), (*map(self.output, options), OutStatic(None)))
 
     def _traced(self, x: Tracer) -> Output:
         if isinstance(x, ScalarTracer):
@@ -171,15 +181,35 @@ class Results:
 
     # --- arrays
     def _array(self, x: ArrayTracer) -> Output:
+        """What to make of an array: the same output wherever the array occurs, so that it is one object."""
+        known = self._outputs.get(x)
+        if known is None:
+            known = self._outputs[x] = self._new_array(x)
+        return known
+
+    def _new_array(self, x: ArrayTracer) -> Output:
         given = self.views.get(id(x))
         if given is not None:
             return OutSource(given)
-        return self._view(x.root, x.lenses, x)
+        own = self._view(x.root, x.lenses, x)
+        which = self.captures.control.heads.get(x)
+        if not isinstance(which, Which):
+            return own
+        return OutChoice(self.scalar(which.value), (*map(self._array, which.boxes), own))
 
     def _view(self, root: ArrayTracer, lenses: Lenses, like: ArrayTracer) -> Output:
         if isinstance(root, ChoiceTracer):
             options = tuple(self._candidate(c, lenses, like) for c in root.candidates)
             return OutChoice(self.scalar(root.selector), options)
+        own = self._part(root, lenses, like)
+        head = self.captures.control.heads.get(root)
+        if not isinstance(head, Head):
+            return own
+        # the array that a name is bound to at the start of a turn
+        known = [self._candidate(e, lenses, like) if e.root.input_index is not None else own for e in head.entries]
+        return OutChoice(self.scalar(head.identity), (*known, own)) if any(k is not own for k in known) else own
+
+    def _part(self, root: ArrayTracer, lenses: Lenses, like: ArrayTracer) -> Output:
         base = self._root(root)
         if not lenses:
             if root.writeable or isinstance(base, OutInput):
@@ -196,16 +226,25 @@ class Results:
         return OutTree("make", children, make=_Views(recipes, like.writeable))
 
     def _candidate(self, x: ArrayTracer, lenses: Lenses, like: ArrayTracer) -> Output:
-        given = None if lenses else self.views.get(id(x))
-        return self._view(x.root, joined(x.lenses, lenses), like) if given is None else OutSource(given)
+        return self._view(x.root, joined(x.lenses, lenses), like) if lenses else self._array(x)
 
     def _root(self, root: ArrayTracer) -> OutInput | OutArray:
         if root.input_index is not None:
             return OutInput(root.input_index)
         known = self._arrays.get(id(root))
         if known is None:
-            known = self._arrays[id(root)] = OutArray(self.add(root.read()))
+            known = self._arrays[id(root)] = OutArray(self.add(self._contents(root)))
         return known
+
+    def _contents(self, root: ArrayTracer) -> Value:
+        """What an array that the program made contains now."""
+        found = list(exchanges(self.captures.control))
+        entries = next((h.entries for _, h in found if any(e is root for e in h.entries)), None)
+        if entries is None:
+            return root.read()
+        slots = [(h.identity, box.read()) for box, h in found if list(map(id, h.entries)) == list(map(id, entries))]
+        place = next(k for k, e in enumerate(entries) if e is root)
+        return exchanged(self.captures.context, slots, range(len(entries)))[place]
 
 
 def _name(x: Any) -> str:
@@ -407,51 +446,6 @@ def _recipe(lens: Lens, numbers: list[Dim]) -> tuple[str, Any]:
     return "strided", (len(lens.dims), len(lens.starts), lens.pairs)
 
 
-# --- changes of the caller's objects ----------------------------------------------------------------------------------
-
-
-class _Changes:
-    """What the program did to the caller's objects.
-
-    Attributes:
-        targets: The stand-ins of those it changed.
-        values: For each, the new contents (a list or dict).
-        ways: For each, how they are put in place.
-    """
-
-    def __init__(self, captures: Captures) -> None:
-        self.targets: list[Any] = []
-        self.values: list[Any] = []
-        self.ways: list[tuple[str, Any]] = []
-        others = []
-        for container in captures.containers:
-            if _differs(container.object, container.initial):
-                self.targets.append(container.object)
-                self.values.append(container.object.copy())
-                self.ways.append((type(container.object).__name__, ()))
-            else:
-                others.append(container.object)
-        for stand_in in captures.instances.values():
-            state, initial = stand_in.state, stand_in.initial
-            new = {k: v for k, v in state.items() if k not in initial or initial[k] is not v}
-            gone = tuple(k for k in initial if k not in state)
-            if new or gone:
-                self.targets.append(stand_in.object)
-                self.values.append(new)
-                self.ways.append(("object", gone))
-            else:
-                others.append(stand_in.object)
-        for source, variable, before in captures.variables.values():
-            if variable.value is not before:
-                self.targets.append(None)
-                self.values.append(variable.value)
-                self.ways.append(("variable", source))
-        if self.targets:
-            # those that are not changed must not be the same objects as those that are
-            self.targets.extend(others)
-            self.ways.append(("names", tuple(map(describe, _sources(captures, self.targets)))))
-
-
 def _made_inside(what: str) -> CaptureError:
     return CaptureError(
         f"{what}, made inside of a compiled function, cannot be its result",
@@ -466,65 +460,3 @@ def _holds_traced(x: Any) -> bool:
     if isinstance(x, functools.partial):
         return holds_traced((x.args, x.keywords))
     return holds_traced(x.__self__)
-
-
-def _sources(captures: Captures, targets: Sequence[Any]) -> list[Source]:
-    known = {id(c.object): c.source for c in captures.containers}
-    known.update((i, s.source) for i, s in captures.instances.items())
-    return [known[id(t)] for t in targets if t is not None]
-
-
-def _differs(now: Any, before: Any) -> bool:
-    if len(now) != len(before):
-        return True
-    if isinstance(now, dict):
-        return list(now) != list(before) or any(now[k] is not before[k] for k in now)
-    return any(a is not b for a, b in zip(now, before))
-
-
-class _Change:
-    """Changes the caller's objects as the program did, and gives its result."""
-
-    def __init__(self, ways: Sequence[tuple[str, Any]], unfold: _UnfoldAll | None = None) -> None:
-        *self.ways, (_, self.names) = ways
-        self.unfold = unfold
-
-    def __call__(self, parts: list[Any]) -> Any:
-        if self.unfold is not None:
-            leaves, *targets = parts
-            result, *values = self.unfold(leaves)
-        else:
-            n = len(self.ways)
-            result, values, targets = parts[0], parts[1 : n + 1], parts[n + 1 :]
-        others = [t for t in targets if t is not None]
-        if len({id(t) for t in others}) < len(others):
-            self._refuse(others)
-        for (way, detail), target, value in zip(self.ways, targets, values):
-            if way == "list":
-                target[:] = value
-            elif way == "dict":
-                _update(target, value)
-            elif way == "variable":
-                outer.put(detail, value)
-            else:
-                for name in detail:
-                    object.__delattr__(target, name)
-                for name, part in value.items():
-                    object.__setattr__(target, name, part)
-        return result
-
-    def _refuse(self, targets: list[Any]) -> None:
-        for k, target in enumerate(targets):
-            for j in range(k):
-                if targets[j] is target:
-                    raise CaptureError(
-                        f"{self.names[j]} and {self.names[k]} are one object in this call, were two when the function "
-                        "was compiled, and it changes one of them",
-                        hint="a copy of one of them as the argument, or another compiled function for such calls",
-                    )
-
-
-def _update(target: dict[Any, Any], value: dict[Any, Any]) -> None:
-    if list(target) != list(value)[: len(target)]:
-        target.clear()
-    target.update(value)

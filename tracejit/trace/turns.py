@@ -7,6 +7,7 @@ templates would have fitted (:meth:`Turn.widened`), if these did not. :mod:`trac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tracejit.errors import CaptureError
@@ -16,13 +17,13 @@ from tracejit.ir.types import INDEX, Dim
 from tracejit.record import record, replace
 from tracejit.trace import dims
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
-from tracejit.trace.carried import Distinct, Mode, Rebound, heads, rebounds
+from tracejit.trace.carried import Distinct, Head, Mode, Rebound, heads, rebounds
 from tracejit.trace.context import current
 from tracejit.trace.control import UNBOUND, Arm, Control, NotRollable, Scope, Unbound
 from tracejit.trace.either import Either, MaybeUnbound, array_text, describe
 from tracejit.trace.exports import Exports, View, available, numbers_of, whole_view
 from tracejit.trace.identity import ById
-from tracejit.trace.journal import Change, restore
+from tracejit.trace.journal import Change, State, restore, state_of
 from tracejit.trace.paths import combinations
 from tracejit.trace.places import named, related
 from tracejit.trace.scalars import ScalarTracer
@@ -73,7 +74,8 @@ class LoopPolicy(Policy):
             known = self.exports.views(a.like, x)
             if not isinstance(known, View):
                 return None
-            return View(a.root, a.like, _fixed(a, known), (*a.given, x), a.whole)
+            more = tuple(k for k in known.known if all(k is not j for j in a.known) and k is not a.like)
+            return View(a.root, a.like, _fixed(a, known), (*a.given, x), (*a.known, *more))
         else:
             return None
         if x.dtype != dtype or x.ndim != len(shape):
@@ -92,11 +94,12 @@ class LoopPolicy(Policy):
             if known is None and first.root is first and x.root is first and not isinstance(first, ChoiceTracer):
                 known = self.exports.views(whole_view(first), x)
                 if isinstance(known, View):
-                    known = replace(known, whole=first)
+                    known = replace(known, known=(first, *known.known))
             if known is not None:
                 return known
         for part in _flat(x):
             head = heads().get(part) if self.exports.is_inside(part) else None
+            head = head if isinstance(head, Head) else None
             more = head.template.entries if head is not None else () if self.exports.is_inside(part) else (part,)
             entries += [e for e in more if all(e is not k for k in entries)]
             if head is None and part.lenses and not self.exports.is_inside(part) and self._has_inner_numbers(part):
@@ -155,6 +158,8 @@ class Turn:
         start: The carried names at the start of the last block.
         outer_blocks: The blocks of outer counters, when one body has several.
         distinct: By slot: the names that are never bound to the same array, and which of them it is.
+        states: The contents of the objects at the start of the last block.
+        swapped: The boxes at the start of the last block that have the contents of arrays which the names exchange.
     """
 
     def __init__(
@@ -178,6 +183,8 @@ class Turn:
         self.distinct: dict[int, tuple[Distinct, int]] = {}
         self.assumed = dict(assumed or {})
         self.start: Env = {}
+        self.states: dict[int, State] = {}
+        self.swapped: list[ArrayTracer] = []
 
     # --- recording
     def open(self, counters: int = 0) -> list[Value]:
@@ -200,12 +207,16 @@ class Turn:
             t.allocate(new)
         self.starts.append(params)
         values = iter(params)
+        known = len(heads())
         self.c.assumed = self.assumed
         self.start = {name: t.unpack(values) for name, t in self.templates.items()}
-        for target, t in self.objects.values():
+        for key, (target, t) in self.objects.items():
             self.c.journal.note(target)
             restore(target, t.unpack(values))
+            self.states[key] = state_of(target)
         self.c.assumed = {}
+        made = [(box, head) for box, head in islice(heads().items(), known, None) if isinstance(head, Head)]
+        self.swapped = [box for box, head in made if head.template.mode == "swap"]
         return extra
 
     def close(self) -> None:
@@ -229,7 +240,8 @@ class Turn:
         body.look()
         with body.outside():
             policy = LoopPolicy(Exports(self.since, 1), False)
-            policy.slots = 1 + max((r.slot for t in self.templates.values() for r in rebounds(t)), default=0)
+            every = (*self.templates.values(), *(t for _, t in self.objects.values()))
+            policy.slots = 1 + max((r.slot for t in every for r in rebounds(t)), default=0)
             new: dict[str, Template] = {}
             slots: dict[int, _Slot] = {}
             for name, t in self.templates.items():
@@ -238,12 +250,20 @@ class Turn:
                 out = start if body.raised else env.get(name, UNBOUND)
                 new[name] = self._fitting(t, out, start, policy)
                 _collect(new[name], out, start, self.entry.get(name, UNBOUND), slots)
+            objects = self._widened_objects(policy)
+            for key, (target, t) in objects.items():
+                change = body.objects.get(key)
+                now = state_of(target) if change is None else change.after
+                before = now if change is None else change.before
+                _collect(t, now, self.states.get(key, before), before, slots)
             decided = self._decide(slots)
             new = {name: with_rebounds(t, decided) for name, t in new.items()}
-            objects = self._widened_objects(policy)
+            objects = {key: (target, with_rebounds(t, decided)) for key, (target, t) in objects.items()}
         same = all(new[name] == t for name, t in self.templates.items())
+        same = same and objects.keys() == self.objects.keys()
+        same = same and all(t == self.objects[key][1] for key, (_, t) in objects.items())
         same = same and self.assumed.keys() <= self.distinct.keys()
-        return None if same and objects is None else (new, objects if objects is not None else self.objects)
+        return None if same else (new, objects)
 
     def _fitting(self, t: Template, out: Any, start: Any, policy: LoopPolicy) -> Template:
         if out is start and not any(rebounds(t)):
@@ -353,9 +373,8 @@ class Turn:
             related=((Loc(here.file, here.line, here.column, here.end_column, here.function), "in this loop"),),
         )
 
-    def _widened_objects(self, policy: LoopPolicy) -> dict[int, tuple[Any, Template]] | None:
+    def _widened_objects(self, policy: LoopPolicy) -> dict[int, tuple[Any, Template]]:
         found: dict[int, tuple[Any, Template]] = dict(self.objects)
-        changed = False
         for arm in self.arms:
             for key, change in arm.objects.items():
                 policy.what = describe(change.target)
@@ -366,10 +385,8 @@ class Turn:
                     raise self._grows(change)
                 if isinstance(merged, Tree):
                     merged = Tree(merged.kind, merged.keys, merged.children)
-                if known is None or merged != old:
-                    found[key] = (change.target, merged)
-                    changed = True
-        return found if changed else None
+                found[key] = (change.target, merged)
+        return found
 
 
 @record

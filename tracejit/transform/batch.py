@@ -221,7 +221,7 @@ class _Batch:
             payload = []
             for v in op.operands[1:]:
                 x = self.env[v]
-                payload.append(b.view(x, (), (lane,), (), ()) if v in self.variation.varying else x)
+                payload.append(self.row(b, x, lane) if v in self.variation.varying else x)
             b.emit(control.check, (b.const(False, BOOL), *payload, lane), (), self.noted(op))
             return []
 

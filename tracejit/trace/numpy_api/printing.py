@@ -28,7 +28,7 @@ def print_(*values: Any, sep: Any = None, end: Any = None, file: Any = None, flu
     operands: list[Value] = []
     parts = tuple(_part(x, operands) for x in values)
     attrs = {"parts": parts, "sep": " " if sep is None else sep, "end": "\n" if end is None else end}
-    b.emit(control.print_, operands, (), attrs)
+    b.effect(control.print_, (), operands, attrs)
 
 
 def _part(x: Any, operands: list[Value]) -> Any:
