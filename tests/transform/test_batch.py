@@ -16,9 +16,10 @@ from tracejit.errors import BatchError
 from tracejit.ir.core import Block, Function, Value
 from tracejit.ir.types import BOOL, DTYPES, FLOAT64, INDEX, INT64, ArrayType
 from tracejit.ir.verify import verify
-from tracejit.ops import REGISTRY
+from tracejit.ops import REGISTRY, collective
 from tracejit.ops import elementwise as e
 from tracejit.ops.builder import Builder
+from tracejit.ops.collective import Axis
 from tracejit.ops.interpret import interpret
 from tracejit.ops.primitive import Primitive
 from tracejit.transform.batch import batch
@@ -316,6 +317,73 @@ def test_mutated_arguments(axes: list[int | None]) -> None:
     got = interpret(whole, [4, *arguments])
     np.testing.assert_array_equal(got[0], expected)
     np.testing.assert_array_equal(got[1], y if axes[1] is None else np.stack(finals, axes[1]))
+
+
+# --- looking across lanes
+LANES = Axis("lanes")
+
+
+def across(b: Builder, x: Value, y: Value) -> list[Value]:
+    i = b.apply(collective.axis_index, axis=LANES)
+    total = b.apply(collective.psum, x, axis=LANES)
+    share = b.apply(e.div, x, total)
+    rows = b.emit(collective.all_gather, (x,), (ArrayType(FLOAT64, (3, 2)),), {"axis": LANES})[0]
+    own = b.view(rows, (2,), (i, 0), ((1, 0),), (1,))
+    return [share, own, b.apply(collective.pmax, y, axis=LANES), b.apply(collective.pmin, y, axis=LANES), i, rows,
+            b.apply(collective.psum, b.const(2.0, FLOAT64), axis=LANES)]  # fmt: skip
+
+
+def test_collectives() -> None:
+    function = program([ArrayType(FLOAT64, (2,)), ArrayType(FLOAT64)], across)
+    x, y = rng.random((3, 2)), rng.random(3)
+    share, own, high, low, i, rows, two = interpret(batch(function, [0, 0], None, 3, LANES), [x, y])
+    np.testing.assert_allclose(share, x / x.sum(0))
+    np.testing.assert_array_equal(own, x)
+    assert high.tolist() == [y.max()] * 3 and low.tolist() == [y.min()] * 3
+    assert i.tolist() == [0, 1, 2] and two.tolist() == [6.0] * 3
+    np.testing.assert_array_equal(rows, np.stack([x] * 3))
+
+
+@pytest.mark.parametrize("order", ["inside out", "outside in"])
+def test_collectives_of_another_axis(order: str) -> None:
+    function = program([ArrayType(FLOAT64, (2,)), ArrayType(FLOAT64)], across)
+    x, y = rng.random((3, 4, 2)), rng.random((3, 4))
+    if order == "inside out":
+        whole = batch(batch(function, [0, 0], None, 3, LANES), [1, 1], [1] * 7, 4)
+    else:
+        whole = batch(batch(function, [0, 0], None, 4), [0, 0], None, 3, LANES)
+    verify(whole)
+    got = interpret(whole, [x, y])
+    alone = [interpret(batch(function, [0, 0], None, 3, LANES), [x[:, k], y[:, k]]) for k in range(4)]
+    for k, g in enumerate(got):
+        np.testing.assert_allclose(g, np.stack([a[k] for a in alone], 1))
+
+
+def test_collectives_between_loops_that_differ() -> None:
+    def build(b: Builder, n: Value) -> list[Value]:
+        def count(b: Builder, n: Value) -> Value:
+            return b.for_(0, n, 1, [b.const(1.0, FLOAT64)], lambda b, i, x: [b.apply(e.add, x, x)])[0]
+
+        first = count(b, n)
+        total = b.apply(collective.psum, first, axis=LANES)
+        i = b.apply(collective.axis_index, axis=LANES)
+        return [total, count(b, b.cast(total, INT64)), b.for_(0, i, 1, [i], lambda b, k, x: [b.apply(e.add, x, i)])[0]]
+
+    whole = batch(program([INDEX], build), [0], None, 3, LANES)
+    verify(whole)
+    total, last, squares = interpret(whole, [np.array([1, 0, 2])])
+    assert total.tolist() == [7.0] * 3 and last.tolist() == [128.0] * 3 and squares.tolist() == [0, 2, 6]
+
+
+def test_collectives_where_lanes_part_ways() -> None:
+    def build(b: Builder, n: Value, x: Value) -> list[Value]:
+        return b.for_(0, n, 1, [x], lambda b, i, x: [b.apply(collective.psum, x, axis=LANES)])
+
+    function = program([INDEX, ArrayType(FLOAT64)], build)
+    got = interpret(batch(function, [None, 0], None, 3, LANES), [2, np.ones(3)])
+    assert got[0].tolist() == [9.0] * 3
+    with pytest.raises(BatchError, match="psum over 'lanes' needs all lanes, but lanes may part ways here"):
+        batch(function, [0, 0], None, 3, LANES)
 
 
 # --- what is refused

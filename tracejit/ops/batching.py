@@ -32,6 +32,7 @@ class Application:
         batched: Per operand, whether it has the axis of the lanes (in front); the others are the same in all lanes.
         types: Its result types in one lane.
         size: The number of lanes.
+        axis: What ops that look across these lanes name them by, if any do.
     """
 
     b: Builder
@@ -40,6 +41,7 @@ class Application:
     batched: Sequence[bool]
     types: Sequence[Type]
     size: Dim
+    axis: object | None = None
 
     def shape(self, of: Value | Type) -> tuple[Dim, ...]:
         """The shape of what has the shape ``of`` in one lane."""

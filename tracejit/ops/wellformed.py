@@ -231,6 +231,18 @@ def _matmul(op: Op) -> str | None:
     return None if _dims(a.shape[-1], b.shape[-2]) else "the inner dimensions differ"
 
 
+def _collective(op: Op) -> str | None:
+    count = 0 if op.name == "axis_index" else 1
+    if len(op.operands) != count or len(op.results) != 1:
+        return f"{count} operands and one result are expected"
+    if op.attrs.get("axis") is None:
+        return "an axis is expected"
+    if op.name == "all_gather":
+        (x,), r = op.operands, op.result
+        return None if r.dtype == x.dtype and _shapes(r.shape[1:], x.shape) else f"{r} does not hold {x} of all lanes"
+    return None
+
+
 # --- control flow
 def _region(block: Block, params: Sequence[Type], own: Sequence[Value], outer: Sequence[Value]) -> str | None:
     """The parameters of a region against the types they take; dimensions among ``outer`` are ``own`` inside."""
@@ -431,6 +443,7 @@ _RULES: dict[str, Rule] = {
     "concat": _concat,
     "nonzero": _nonzero,
     "matmul": _matmul,
+    **dict.fromkeys(("axis_index", "psum", "pmax", "pmin", "all_gather"), _collective),
     "if": _if,
     "fusion": _fusion,
     "while": _while,

@@ -20,6 +20,7 @@ from tracejit.ops import control
 from tracejit.ops import elementwise as e
 from tracejit.ops.batching import Application, rule_of, spread
 from tracejit.ops.builder import Builder
+from tracejit.ops.collective import Axis
 from tracejit.ops.primitive import REGISTRY, Primitive
 from tracejit.transform.lanes import Variation, plan, touched
 from tracejit.transform.structure import first_slot, inits, is_loop
@@ -30,6 +31,8 @@ def batch(
     axes_in: Sequence[int | None],
     axes_out: Sequence[int | None] | None = None,
     size: int | None = None,
+    axis: Axis | None = None,
+    names_out: Sequence[str] | None = None,
 ) -> Function:
     """The function for many lanes: what calling ``function`` once per lane and stacking the results gives.
 
@@ -39,6 +42,8 @@ def batch(
         axes_out: The same per output; an output that all lanes share is repeated. All 0 when not given. Final contents
             of a mutated argument have the axis of the argument, whatever is said here.
         size: The number of lanes, if known.
+        axis: What ops that look across the lanes name them by.
+        names_out: What outputs are called in messages.
 
     Returns:
         A function with the parameters of ``function``, after one for the number of lanes unless ``size`` is given, and
@@ -47,7 +52,7 @@ def batch(
     Raises:
         BatchError: An output is to be shared by all lanes, but differs from lane to lane; an axis does not exist.
     """
-    return _Batch(function, axes_in, axes_out, size).run()
+    return _Batch(function, axes_in, axes_out, size, axis, names_out).run()
 
 
 def _numbered(axis: int, rank: int, what: str) -> int:
@@ -58,9 +63,17 @@ def _numbered(axis: int, rank: int, what: str) -> int:
 
 class _Batch:
     def __init__(
-        self, function: Function, axes_in: Sequence[int | None], axes_out: Sequence[int | None] | None, size: int | None
+        self,
+        function: Function,
+        axes_in: Sequence[int | None],
+        axes_out: Sequence[int | None] | None,
+        size: int | None,
+        axis: Axis | None,
+        names_out: Sequence[str] | None,
     ) -> None:
         self.function = function
+        self.axis = axis
+        self.names_out = names_out or [f"output {k} of {function.name}" for k in range(len(function.outputs))]
         self.axes_in = [
             a if a is None else _numbered(a, p.rank + 1, f"parameter {k} of {function.name}")
             for k, (a, p) in enumerate(zip(axes_in, function.params, strict=True))
@@ -73,7 +86,7 @@ class _Batch:
         self.first = len(self.body.params)
         mapped = [p for p, a in zip(function.params, self.axes_in) if a is not None]
         self.in_order = self._is_ordered()
-        self.variation = Variation(function, mapped)
+        self.variation = Variation(function, mapped, axis)
 
     def _output_axes(self, given: Sequence[int | None] | None) -> list[int | None]:
         axes: list[int | None] = []
@@ -83,7 +96,7 @@ class _Batch:
             if k in finals:
                 axes.append(finals[k])
             else:
-                axes.append(a if a is None else _numbered(a, v.rank + 1, f"output {k} of {self.function.name}"))
+                axes.append(a if a is None else _numbered(a, v.rank + 1, self.names_out[k]))
         return axes
 
     def _is_ordered(self) -> bool:
@@ -118,7 +131,7 @@ class _Batch:
         if axis is None:
             if batched:
                 raise BatchError(
-                    f"output {k} of {self.function.name} is said to be the same in all lanes, but may differ: it "
+                    f"{self.names_out[k]} is said to be the same in all lanes, but may differ: it "
                     "depends on arguments that do",
                     hint="an axis for it in out_axes",
                 )
@@ -152,13 +165,13 @@ class _Batch:
     # --- ops that are regular
     def block(self, block: Block, b: Builder) -> None:
         """The ops of a block but the last."""
-        parts = plan(block, self.variation)
-        for op in parts.before:
-            self.op(b, op)
-        if parts.members:
-            self.loop_over_lanes(b, parts.members, _used_outside(parts.members))
-        for op in parts.after:
-            self.op(b, op)
+        for parts in plan(block, self.variation):
+            for op in parts.before:
+                self.op(b, op)
+            if parts.members:
+                self.loop_over_lanes(b, parts.members, _used_outside(parts.members))
+            for op in parts.after:
+                self.op(b, op)
 
     def op(self, b: Builder, op: Op) -> None:
         b.loc = op.loc
@@ -177,7 +190,7 @@ class _Batch:
             operands = [self.env[v] for v in op.operands]
             batched = [v in self.variation.varying for v in op.operands]
             types = [map_type(r.type, self.env) for r in op.results]
-            found = rule(Application(b, op, operands, batched, types, self.size))
+            found = rule(Application(b, op, operands, batched, types, self.size, self.axis))
             for r, result in zip(op.results, [found] if isinstance(found, Value) else found, strict=True):
                 result.hint = r.hint
                 self.env[r] = result
@@ -264,9 +277,12 @@ class _Batch:
         mapping |= {p: self.row(inner, arrays[v], lane) for v, p in homes.items() if p is not None}
         self.rows_of_all(inner, members, lane, mapping)
         for op in members:
+            if self.variation.is_barrier(op):
+                self.refuse_barrier(op)
             new = clone_op(op, mapping)
             body.append(new)
-            self.note_lane(new, lane)
+            self.tell_lane(new, lane)
+            mapping.update((r, lane) for r in op.results if op.name == "axis_index" and self.variation.looks_across(op))
         inner.loc = b.loc
         self.same_lengths(inner, lane, arrays, lengths, mapping)
         stored = [self.store(inner, a, mapping[v], lane) for v, a in arrays.items()]
@@ -339,12 +355,25 @@ class _Batch:
                 made = b.if_(first, [t], lambda b, t=t: [b.empty(t.dtype, t.shape)], lambda b, a=a: [a])  # type: ignore[misc]
                 arrays[v] = made[0]
 
-    def note_lane(self, op: Op, lane: Value) -> None:
+    def tell_lane(self, op: Op, lane: Value) -> None:
+        """Let checks say which lane it is, and ops that ask know."""
         for inner in op.walk():
             if inner.name == "check":
                 inner.attrs = self.noted(inner)
                 inner.set_operands([*inner.operands, lane])
+            elif inner.name == "axis_index" and self.variation.looks_across(inner):
+                inner.replace_by([lane])
 
+    def refuse_barrier(self, op: Op) -> None:
+        found = next(inner for inner in op.walk() if inner.name != "axis_index" and self.variation.looks_across(inner))
+        raise BatchError(
+            f"{found.name} over {found.attrs['axis'].name!r} needs all lanes, but lanes may part ways here: it is in a "
+            "branch, loop or length that differs from lane to lane, or in a program that prints",
+            hint="compute it before or after that",
+            loc=found.loc if found.loc.line else None,
+        )
+
+    # --- lanes that must keep their order
     def one_after_the_other(self, b: Builder) -> list[tuple[Value, bool]]:
         """A loop over the lanes that runs the whole program in each, and hands arrays that lanes share from one to the
         next."""

@@ -17,10 +17,12 @@ class Variation:
 
     Attributes:
         varying: The values that may differ from lane to lane.
+        axis: What ops that look across the lanes name them by.
     """
 
-    def __init__(self, function: Function, inputs: Iterable[Value]) -> None:
+    def __init__(self, function: Function, inputs: Iterable[Value], axis: object | None = None) -> None:
         self.varying: set[Value] = set(inputs)
+        self.axis = axis
         self._block(function.body)
 
     def _block(self, block: Block) -> None:
@@ -37,7 +39,7 @@ class Variation:
                     varying.add(r)
         elif is_loop(op):
             self._loop(op)
-        elif any(v in varying for v in op.inputs()):
+        elif any(v in varying for v in op.inputs()) or self.looks_across(op):
             varying.update(op.results)
         if op.regions and op.results and self.is_divergent(op):
             varying.update(op.results)  # it runs lane by lane, and so has results for each
@@ -76,10 +78,18 @@ class Variation:
             primitive = op.primitive
             assert isinstance(primitive, Primitive)
             return rule_of(primitive) is None and primitive.family != "effect"
-        if not is_loop(op) or any(_family(inner) == "library" for inner in op.walk()):
+        if not is_loop(op) or self.is_barrier(op) or any(_family(inner) == "library" for inner in op.walk()):
             return False
         inside = [inner for region in op.regions for inner in region.ops]
         return any(self.is_divergent(inner) for inner in inside) or all(map(is_scalar, op.walk()))
+
+    def looks_across(self, op: Op) -> bool:
+        """Whether the result of the op depends on which lane it is in, or on other lanes."""
+        return _family(op) == "collective" and op.attrs["axis"] is self.axis
+
+    def is_barrier(self, op: Op) -> bool:
+        """Whether lanes cannot run through the op one after the other, because it needs all of them."""
+        return any(inner.name != "axis_index" and self.looks_across(inner) for inner in op.walk())
 
     def is_ragged(self, v: Value) -> bool:
         return any(d in self.varying for d in v.type.shape)
@@ -101,7 +111,7 @@ def is_scalar(op: Op) -> bool:
         return True
     if op.name == "update":
         return op.operands[1].rank == 0
-    return (_family(op) == "elementwise" or op.name in ("view", "const")) and op.result.rank == 0
+    return (_family(op) == "elementwise" or op.name in ("view", "const", "axis_index")) and op.result.rank == 0
 
 
 def _defined_and_used(op: Op) -> Iterator[Value]:
@@ -112,9 +122,10 @@ def _defined_and_used(op: Op) -> Iterator[Value]:
 
 
 def touched(op: Op) -> Iterator[Value]:
-    """All values that an op and its regions use, as operands or dimensions."""
+    """All values that an op and its regions use, as operands or dimensions, or define."""
     for inner in op.walk():
         yield from inner.inputs()
+        yield from inner.results
         for region in inner.regions:
             for p in region.params:
                 for d in p.type.shape:
@@ -132,14 +143,26 @@ class Plan:
     after: list[Op]
 
 
-def plan(block: Block, variation: Variation) -> Plan:
+def plan(block: Block, variation: Variation) -> list[Plan]:
     """Which ops run lane by lane: divergent ones, what lies between them, and single numbers that come from or go into
-    them only."""
+    them only. There are several plans, to be carried out in order, where ops need all lanes in between."""
     ops = block.ops[:-1]
+    needs = _needs(block, ops, variation)
+    if not any(map(variation.is_barrier, ops)):
+        return [_plan(block, ops, needs, variation)]
+    stage: dict[Op, int] = {}
+    for op in ops:
+        stage[op] = max((stage[x] + variation.is_barrier(x) for x in needs[op]), default=0)
+    stages = [[op for op in ops if stage[op] == n] for n in range(max(stage.values()) + 1)]
+    return [_plan(block, some, needs, variation) for some in stages]
+
+
+def _plan(block: Block, ops: list[Op], needed: dict[Op, set[Op]], variation: Variation) -> Plan:
     members = {op for op in ops if variation.is_divergent(op)}
     if not members:
         return Plan(ops, [], [])
-    needs = _needs(block, ops, variation)
+    position = set(ops)
+    needs = {op: needed[op] & position for op in ops}
     users: dict[Op, set[Op]] = {op: set() for op in ops}
     for op in ops:
         for other in needs[op]:
@@ -150,9 +173,9 @@ def plan(block: Block, variation: Variation) -> Plan:
     for op in ops:
         if op not in members and op in behind and _is_light(op) and all(x in members for x in needs[op] & behind):
             members.add(op)
-    outside = _used_at_the_end(block)
     for op in reversed(ops):
-        if op in members or op in behind or op in outside or not _is_light(op) or op.name == "check":
+        outside = any(_at_level(u, block) not in position for r in op.results for u in r.users)
+        if op in members or op in behind or outside or not _is_light(op) or op.name == "check":
             continue
         if not variation.is_uniform(op) and users[op] and users[op] <= members:
             members.add(op)
@@ -200,7 +223,3 @@ def _reached(ops: Iterable[Op], seeds: set[Op], links: dict[Op, set[Op]]) -> set
         if any(x in seeds or x in found for x in links[op]):
             found.add(op)
     return found
-
-
-def _used_at_the_end(block: Block) -> set[Op]:
-    return {v.op for v in block.yields if v.op is not None}
