@@ -30,6 +30,14 @@ with Paused():
     from tracejit.derivatives import value_and_grad as value_and_grad
     from tracejit.derivatives import vjp as vjp
     from tracejit.errors import TracejitError as TracejitError
+    from tracejit.mapping import all_gather as all_gather
+    from tracejit.mapping import axis_index as axis_index
+    from tracejit.mapping import pmax as pmax
+    from tracejit.mapping import pmean as pmean
+    from tracejit.mapping import pmin as pmin
+    from tracejit.mapping import psum as psum
+    from tracejit.mapping import vectorize as vectorize
+    from tracejit.mapping import vmap as vmap
     from tracejit.runtime import dispatcher as _dispatcher  # noqa: F401
     from tracejit.trace import hooks as _hooks  # noqa: F401
     from tracejit.trace.numpy_api import ufuncs as _ufuncs  # noqa: F401
@@ -37,6 +45,8 @@ with Paused():
 __version__ = "0.1.0"
 __all__ = [
     "TracejitError",
+    "all_gather",
+    "axis_index",
     "checkpoint",
     "config",
     "custom_jvp",
@@ -52,8 +62,14 @@ __all__ = [
     "jit",
     "jvp",
     "linearize",
+    "pmax",
+    "pmean",
+    "pmin",
+    "psum",
     "stop_gradient",
     "unroll",
     "value_and_grad",
+    "vectorize",
     "vjp",
+    "vmap",
 ]

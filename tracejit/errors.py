@@ -102,7 +102,7 @@ class DerivativeError(TracejitError):
     """A derivative is asked for that does not exist or is not defined."""
 
 
-class BatchError(TracejitError):
+class BatchError(TracejitError, ValueError):
     """Arguments or results that ``vmap`` cannot split into lanes or put together."""
 
 

@@ -1,7 +1,7 @@
 """Ops that look across the lanes of a ``vmap``, as one lane sees them.
 
-Attribute ``axis`` is the :class:`Axis` of that ``vmap``, and batching along it removes them: they exist only in programs of
-one lane. Derivatives are those of a program in which every lane has its own copy of the result.
+Attribute ``axis`` is the :class:`Axis` of that ``vmap``, and batching along it removes them: they exist only in
+programs of one lane. Derivatives are those of a program in which every lane has its own copy of the result.
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ def _index(a: Application) -> Value:
     return a.b.iota(a.size)
 
 
-axis_index = Primitive(
-    "axis_index", "collective", infer=lambda t, a: (INDEX,), derivative="zero", batch=_index
-)
+axis_index = Primitive("axis_index", "collective", infer=lambda t, a: (INDEX,), derivative="zero", batch=_index)
 """``axis_index() {axis}``: the number of the lane."""
 
 

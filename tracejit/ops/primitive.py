@@ -10,7 +10,9 @@ import numpy as np
 from tracejit.ir.core import Op, PrimitiveBase
 from tracejit.ir.types import Type
 
-Family: TypeAlias = Literal["elementwise", "reduction", "structural", "library", "collective", "control", "effect", "loop"]
+Family: TypeAlias = Literal[
+    "elementwise", "reduction", "structural", "library", "collective", "control", "effect", "loop"
+]
 Attrs: TypeAlias = Mapping[str, Any]
 InferRule: TypeAlias = Callable[[Sequence[Type], Attrs], tuple[Type, ...]]
 Evaluate: TypeAlias = Callable[..., Any]

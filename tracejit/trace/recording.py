@@ -26,6 +26,7 @@ import numpy as np
 
 from tracejit.errors import CaptureError, TracejitError
 from tracejit.ir.core import Block, Function, Op, Value, clone_op, inline_block, map_type
+from tracejit.ir.interface import ScalarKind
 from tracejit.ir.types import INDEX, ArrayType, Dim
 from tracejit.ops import control as control_ops
 from tracejit.ops.custom import drop_rules
@@ -89,10 +90,15 @@ class Recording(Policy):
         self.given.append(given)
         return p
 
-    def stand_in(self, x: Any, type: ArrayType | None = None) -> Any:
+    def stand_in(self, x: Any, type: ArrayType | None = None, kind: ScalarKind | None = None) -> Any:
         """A number or array that the function is to compute with instead of ``x``: a parameter of the program.
 
         What the function writes into it is written into ``x`` by :meth:`Recorded.settle`.
+
+        Args:
+            x: A number or array.
+            type: The type of the parameter, where the transform changes it.
+            kind: What the function gets is a number of this kind, though ``x`` may be an array.
         """
         with self.arm.outside():
             self.context.scope = self.scope.parent
@@ -100,6 +106,8 @@ class Recording(Policy):
             value = x.read() if isinstance(x, ArrayTracer) else x.value
             self.context.scope = self.scope
         p = self.parameter(value, type)
+        if kind is not None:
+            return ScalarTracer(p, ((kind, p.dtype),))
         if isinstance(x, ScalarTracer):
             return ScalarTracer(p, x.alternatives, x.selector, x.origin)
         assert isinstance(x, ArrayTracer)
@@ -134,10 +142,12 @@ class Recording(Policy):
             export.pack(0, outputs)
         roots = [root for root, (before, after) in arm.arrays.items() if after is not before]
         roots = [root for root in roots if not isinstance(root, ChoiceTracer)]
-        outputs.extend(arm.arrays[root][1] for root in roots)
         written = self._written()
         self._check_aliases([box for box, _ in written])
-        outputs.extend(box._value for box, _ in written)
+        contents = [(self.scope.localized[root][1], arm.arrays[root][1]) for root in roots]
+        contents += [(self._outside[box][1], box._value) for box, _ in written]
+        first_written = len(outputs)
+        outputs.extend(after for _, after in contents)
         count = len(outputs)
         outputs.extend(more)
         localized = [(before, param) for before, param in self.scope.localized.values()]
@@ -146,6 +156,7 @@ class Recording(Policy):
         params = [*self.params, *(param for _, param in localized)]
         arm.block.params = params
         function, free = closed(self.name, arm.block, outputs)
+        places = {p: len(free) + k for k, p in enumerate(params)}
         arm.block.drop_references()
         if not self.control.differentiating:
             drop_rules(function)
@@ -160,6 +171,7 @@ class Recording(Policy):
             exports=self.exports,
             roots=roots,
             written=[x for _, x in written],
+            mutated={places[p]: first_written + k for k, (p, _) in enumerate(contents)},
         )
 
     def _written(self) -> list[tuple[ArrayTracer, ArrayTracer]]:
@@ -213,6 +225,7 @@ class Recorded:
         arguments: What is passed for its parameters.
         first: The position of the first parameter of :attr:`Recording.params`.
         count: See :attr:`function`.
+        mutated: Which parameters are arrays that the call writes into, and which outputs are their contents after it.
     """
 
     function: Function
@@ -225,6 +238,7 @@ class Recorded:
     exports: Exports
     roots: list[ArrayTracer]
     written: list[ArrayTracer]
+    mutated: dict[int, int]
 
     def inline(self, function: Function, *more: Value) -> list[Value]:
         """Put a function with the parameters of :attr:`function`, and ``more``, in the place of the call; its
