@@ -25,7 +25,6 @@ from tracejit.trace.transformed import Transformed, name_of, signature_of
 from tracejit.trace.trees import is_number, kind_of, mapped
 from tracejit.transform.batch import batch
 
-
 PYTHON_DTYPES = (BOOL, INT64, FLOAT64, COMPLEX128)
 
 
