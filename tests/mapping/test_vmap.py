@@ -361,6 +361,35 @@ def test_gradients_of_lanes_that_differ(name: str) -> None:
     np.testing.assert_allclose(total, each, 1e-9)
 
 
+@pytest.mark.parametrize("shapes", ["static", "dynamic"])
+def test_derivatives_by_rules_of_the_user(shapes: Any) -> None:
+    @tj.custom_vjp
+    def clipped(x: Any, low: Any) -> Any:
+        return x * low
+
+    clipped.defvjp(lambda x, low: (x * low, low), lambda low, ct: (np.clip(ct, -low, low), None))
+
+    @tj.custom_jvp
+    def softplus(x: Any) -> Any:
+        return np.log1p(np.exp(x))
+
+    @softplus.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        (x,), (t,) = primals, tangents
+        return softplus(x), t / (1 + np.exp(-x))
+
+    def f(x: Any, low: Any) -> Any:
+        return (5.0 * clipped(x, low) + softplus(x)).sum()
+
+    x = rng.uniform(-1, 1, (4, 3))
+    for low, axis in ((0.5, None), (rng.random(4), 0)):
+        want = np.broadcast_to(np.reshape(low, (-1, 1)), x.shape) + 1 / (1 + np.exp(-x))
+        each = tj.jit(tj.vmap(tj.grad(f), (0, axis)), shapes=shapes)
+        np.testing.assert_allclose(each(x, low), want, 1e-12)
+        total = tj.jit(tj.grad(lambda x, low: tj.vmap(f, (0, axis))(x, low).sum()), shapes=shapes)
+        np.testing.assert_allclose(total(x, low), want, 1e-12)
+
+
 def test_jacobian_by_lanes() -> None:
     a, x = rng.random((4, 3)), rng.random(3)
     rows = tj.vmap(lambda e: tj.jvp(lambda x: np.tanh(a @ x), (x,), (e,))[1], out_axes=-1)(np.eye(3))

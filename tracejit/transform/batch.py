@@ -21,6 +21,7 @@ from tracejit.ops import elementwise as e
 from tracejit.ops.batching import Application, rule_of, spread
 from tracejit.ops.builder import Builder
 from tracejit.ops.collective import Axis
+from tracejit.ops.custom import parts
 from tracejit.ops.primitive import REGISTRY, Primitive
 from tracejit.transform.lanes import Variation, plan, touched
 from tracejit.transform.structure import first_slot, inits, is_loop
@@ -183,6 +184,8 @@ class _Batch:
             self.loop(b, op)
         elif op.name == "check":
             self.check(b, op)
+        elif op.name == "custom":
+            self.custom(b, op)
         else:
             assert isinstance(op.primitive, Primitive)
             rule = rule_of(op.primitive)
@@ -219,6 +222,23 @@ class _Batch:
             regions.append(inner.block)
         operands = [*(self.env[v] for v in op.operands[:start]), *starts]
         self.append(b, Op(op.primitive, operands, (), op.attrs, regions, op.loc), op)
+
+    def custom(self, b: Builder, op: Op) -> None:
+        """Values whose derivative is given by a rule: the rule for all lanes, which must be told how many they are."""
+        values, arguments, residuals, closed = parts(op)
+        (region,) = op.regions
+        inner, size = Builder(Block(), op.loc), self.size
+        if isinstance(size, Value):
+            self.size = inner.block.add_param(INDEX, "lanes")
+        self.bind(region.params, [inner.block.add_param(ArrayType(p.dtype), p.hint) for p in region.params])
+        self.block(region, inner)
+        inner.yield_(*(self.for_all(inner, v) for v in region.yields))
+        self.size = size
+        kept = [*([size] if isinstance(size, Value) else []), *(self.env[v] for v in residuals)]
+        operands = [*(self.for_all(b, v) for v in (*values, *arguments)), *kept]
+        operands += [self.env[v] for v in closed]
+        counts = (len(values), len(arguments), len(kept), len(closed))
+        self.append(b, Op(op.primitive, operands, (), {**op.attrs, "counts": counts}, [inner.block], op.loc), op)
 
     def append(self, b: Builder, new: Op, op: Op) -> None:
         """Put ``new``, which has no results yet, in the place of ``op``."""

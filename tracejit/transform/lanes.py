@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ops.batching import rule_of
+from tracejit.ops.custom import parts
 from tracejit.ops.effects import has_effects, is_speculatable
 from tracejit.ops.primitive import Primitive
 from tracejit.record import record
@@ -39,10 +40,21 @@ class Variation:
                     varying.add(r)
         elif is_loop(op):
             self._loop(op)
+        elif op.name == "custom":
+            self._custom(op)
         elif any(v in varying for v in op.inputs()) or self.looks_across(op):
             varying.update(op.results)
         if op.regions and op.results and self.is_divergent(op):
             varying.update(op.results)  # it runs lane by lane, and so has results for each
+
+    def _custom(self, op: Op) -> None:
+        if any(v in self.varying for v in op.operands):
+            self.varying.update(op.results)
+            _, _, residuals, _ = parts(op)
+            (rule,) = op.regions
+            vectors = rule.params[len(residuals) :]
+            self.varying.update((p for p, v in zip(rule.params, residuals) if v in self.varying), vectors)
+            self._block(rule)
 
     def _loop(self, op: Op) -> None:
         varying, body = self.varying, op.regions[-1]
