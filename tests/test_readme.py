@@ -27,8 +27,3 @@ def test_examples(tmp_path, capsys):
         around = plain[2:, 1:-1] + plain[:-2, 1:-1] + plain[1:-1, 2:] + plain[1:-1, :-2]
         plain[1:-1, 1:-1] += 0.2 * (around - 4 * plain[1:-1, 1:-1])
     np.testing.assert_array_equal(example.plate, plain)
-
-
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)]+)\)", README.read_text()):
-        assert (README.parent / target).exists(), target

@@ -29,17 +29,28 @@ _ENDS = 4  # how many frames at both ends of a long traceback are shown
 
 
 class Program:
-    """A user's module in ``file``; calls are evaluated in its namespace, as if typed at a prompt."""
+    """A user's module in ``file``; calls are evaluated in its namespace, as if typed at a prompt.
 
-    def __init__(self, file: Path, source: str = "", names: dict[str, Any] | None = None) -> None:
-        self.file = file
+    Args:
+        file: Where its source goes.
+        names: What is in its namespace from the start.
+        frames: Whether the frames of a traceback are shown.
+    """
+
+    def __init__(self, file: Path, names: dict[str, Any] | None = None, frames: bool = True) -> None:
         self.module = types.ModuleType(file.stem)
-        self.module.__file__ = str(file)
         self.names = self.module.__dict__
         self.names.update(names or {})
+        self._folders: set[Path] = set()
+        self.begin(file)
+        self._shows_frames = frames
+
+    def begin(self, file: Path) -> None:
+        """Go on in another file."""
+        self.file = file
+        self._folders.add(file.parent)
+        self.module.__file__ = str(file)
         self._lines: list[str] = []
-        if source:
-            self.run(source)
 
     def run(self, source: str) -> str:
         """Append ``source`` to the file and run it. Gives what is seen of it."""
@@ -48,7 +59,7 @@ class Program:
         self.file.write_text("\n".join(self._lines) + "\n")
         linecache.checkcache(str(self.file))
         code = compile(blank + source, str(self.file), "exec")
-        return self._seen(lambda: exec(code, self.names), self._frames)
+        return self._seen(lambda: exec(code, self.names))
 
     def call(self, expression: str) -> str:
         """What is seen when an expression or statement is typed at the prompt."""
@@ -62,9 +73,9 @@ class Program:
             if result is not None:
                 print(repr(result))
 
-        return self._seen(evaluate, self._frames)
+        return self._seen(evaluate)
 
-    def _seen(self, action: Callable[[], None], frames: Callable[[BaseException], list[str]]) -> str:
+    def _seen(self, action: Callable[[], None]) -> str:
         out = io.StringIO()
         sys.modules[self.module.__name__] = self.module
         with contextlib.redirect_stdout(out), warnings.catch_warnings(record=True) as caught:
@@ -72,7 +83,8 @@ class Program:
             try:
                 action()
             except Exception as error:
-                out.write("\n".join([*frames(error), *self._message(error)]))
+                frames = self._frames(error) if self._shows_frames else []
+                out.write("\n".join([*frames, *self._message(error)]))
         del sys.modules[self.module.__name__]
         for warning in caught:
             out.write(f"\n{warning.category.__name__}: {warning.message}")
@@ -107,8 +119,10 @@ class Program:
         return lines
 
     def _plain(self, text: str) -> str:
-        """``text`` without the folder of the program."""
-        return text.replace(f"{self.file.parent}/", "").replace(str(self.file.parent), "")
+        """``text`` without the folders of the program."""
+        for folder in self._folders:
+            text = text.replace(f"{folder}/", "")
+        return text
 
 
 NAMES = {"np": np, "jit": jit}

@@ -41,7 +41,7 @@ from tracejit.trace.exceptions import emit_raise
 from tracejit.trace.lenses import Strided
 from tracejit.trace.results import Results
 from tracejit.trace.scalars import ScalarTracer
-from tracejit.trace.tracer import COMPUTED, Tracer
+from tracejit.trace.tracer import COMPUTED, FLOAT, HASH, INTEGER, TRUTH, Tracer
 
 __all__ = ["Options", "Rebuilt", "Specialise", "Static", "TraceRequest", "ViewOf", "source_key", "trace"]
 
@@ -118,6 +118,15 @@ class Specialise(Exception):
         super().__init__(str(error))
         self.source = source
         self.error = error
+
+
+_INSTEAD = {
+    HASH: "an array that is indexed by the number, or comparisons: x == 1 or x == 2",
+    TRUTH: "an 'if' in the compiled function, in place of what tests it",
+    INTEGER: "an array in place of a list, or the number as a static argument",
+    FLOAT: "a function of NumPy or math that is compiled, or the call outside of the compiled function",
+}
+"""What to write instead where Python needs something of a value, unless the place knows better."""
 
 
 class Unknown(RecursionTooDeep, NeedsConcrete):
@@ -243,6 +252,7 @@ class _Trace:
         if error.hint is None and inputs and len(inputs) == len(leaves):
             if all(isinstance(i, ScalarInput) and isinstance(i.source, Argument) for i in inputs):
                 error.hint = f"@jit(static_argnames={', '.join(names)!r}), to compile for each value anew"
+        error.hint = error.hint or _INSTEAD.get(error.what)
 
     def _sources(self) -> Iterator[Source]:
         names = parameter_names(self.request.function, len(self.request.arguments))

@@ -53,6 +53,13 @@ OUTSIDE = "the call outside of the compiled function, and what it gives as an ar
 """What to do about what is not supported."""
 
 
+HASH = "its hash (a dict key or set element)"
+TRUTH = "its truth (a Python bool)"
+INTEGER = "its value (a Python int)"
+FLOAT = "its value (a Python float)"
+"""What Python may need of a value."""
+
+
 class Tracer:
     """Base of everything that stands for a run-time value."""
 
@@ -74,19 +81,19 @@ class Tracer:
         return NeedsConcrete(self, what) if is_tracing() else leaked()
 
     def __hash__(self) -> int:
-        raise self._needs("its hash (a dict key or set element)")
+        raise self._needs(HASH)
 
     def __bool__(self) -> bool:
-        raise self._needs("its truth (a Python bool)")
+        raise self._needs(TRUTH)
 
     def __int__(self) -> int:
-        raise self._needs("its value (a Python int)")
+        raise self._needs(INTEGER)
 
     def __index__(self) -> int:
-        raise self._needs("its value (a Python int)")
+        raise self._needs(INTEGER)
 
     def __float__(self) -> float:
-        raise self._needs("its value (a Python float)")
+        raise self._needs(FLOAT)
 
     def __complex__(self) -> complex:
         raise self._needs("its value (a Python complex)")

@@ -77,8 +77,9 @@ def name_of(function: Any) -> str:
     owner = type(getattr(function, "__self__", None))
     places = str(getattr(function, "__module__", None) or owner.__module__).split(".")
     last = name.rpartition(".")[2]
-    for public in ("builtins", *(".".join(places[:n]) for n in range(1, len(places) + 1)), "os"):
-        if getattr(sys.modules.get(public), last, None) == function:
+    for public in ("builtins", "os", *(".".join(places[:n]) for n in range(1, len(places) + 1))):
+        found = getattr(sys.modules.get(public), last, None)
+        if found is not None and (found == function or getattr(found, "__func__", None) is function):
             name, places = last, public.split(".")
             break
     module = ".".join(part for part in places if not part.startswith("_"))

@@ -1,0 +1,1 @@
+"""The README and the guides: what they show is what happens."""
