@@ -424,3 +424,14 @@ def test_run_time_dimensions() -> None:
     b.return_(b.transpose(y, (1, 0)), b.reduce(reduction.reduce_sum, y, (0,)))
     for k in (0, 1, 5):
         agree(function.clone(), k, rng.integers(0, 5, (k, 3)).astype(float), layouts=[None, "C"])
+
+
+def test_expressions_that_share_their_parts() -> None:
+    """A nest is written in time proportional to its ops, not to the paths through them (here 2**60)."""
+
+    def build(b: Builder, x: Value) -> list[Value]:
+        for _ in range(60):
+            x = b.apply(elementwise.add, b.apply(elementwise.mul, x, b.full(0.5, x)), x)
+        return [x, b.sum(x, (0,))]
+
+    agree(program([ArrayType(FLOAT64, (5,))], build), np.linspace(0, 1, 5))

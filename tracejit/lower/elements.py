@@ -39,6 +39,7 @@ class Elements:
         self.inlined = inlined
         self.written = written
         self._memo: dict[tuple[Value, tuple[Index, ...], int], Value] = {}
+        self._flat: dict[Value, bool] = {}
 
     def is_inlined(self, v: Value) -> bool:
         return v.op is not None and v.op in self.inlined
@@ -130,12 +131,16 @@ class Elements:
             return False
         if not self.is_inlined(v):
             return self.storage(v).c_order
-        op = v.op
-        assert op is not None
-        assert isinstance(op.primitive, Primitive)
-        if op.primitive.family == "elementwise":
-            return all(self.is_flat(x, shape) for x in op.operands)
-        return op.name == "view" and not op.attrs["pairs"]
+        # remembered: expressions that share parts have exponentially many paths
+        if v not in self._flat:
+            op = v.op
+            assert op is not None
+            assert isinstance(op.primitive, Primitive)
+            if op.primitive.family == "elementwise":
+                self._flat[v] = all(self.is_flat(x, shape) for x in op.operands)
+            else:
+                self._flat[v] = op.name == "view" and not op.attrs["pairs"]
+        return self._flat[v]
 
     def at_flat(self, v: Value, k: Index) -> Value:
         """Element number ``k`` in C order of a value for which :meth:`is_flat` holds."""
