@@ -120,7 +120,7 @@ class Program:
 
     def _plain(self, text: str) -> str:
         """``text`` without the folders of the program."""
-        for folder in self._folders:
+        for folder in sorted(map(str, self._folders), reverse=True):
             text = text.replace(f"{folder}/", "")
         return text
 
