@@ -11,7 +11,20 @@ import sys
 from itertools import count
 from typing import NoReturn
 
-from tracejit.trace.syntax import COMPREHENSIONS, SCOPES, assign, at, has_jump, hook, is_true, load, negate, unsupported
+from tracejit.trace.syntax import (
+    COMPREHENSIONS,
+    SCOPES,
+    assign,
+    at,
+    children,
+    has_jump,
+    hook,
+    is_true,
+    load,
+    negate,
+    unsupported,
+    walk,
+)
 
 
 class Desugar:
@@ -25,7 +38,7 @@ class Desugar:
 
     def body(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         """The statements of the function."""
-        self._has_walrus = any(isinstance(n, ast.NamedExpr) for st in statements for n in ast.walk(st))
+        self._has_walrus = any(isinstance(n, ast.NamedExpr) for st in statements for n in walk(st))
         return self.block(statements)
 
     def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
@@ -71,7 +84,7 @@ class Desugar:
                 setattr(st, field, self.block(getattr(st, field)))
         for part in (*getattr(st, "handlers", ()), *getattr(st, "cases", ())):
             part.body = self.block(part.body)
-        for child in ast.iter_child_nodes(st) if self._has_walrus else ():
+        for child in children(st) if self._has_walrus else ():
             if isinstance(child, ast.expr) and _lazy_walrus(child):
                 self._refuse(child)
         return [st]
@@ -139,10 +152,10 @@ def _lazy_walrus(e: ast.expr) -> bool:
             return False
     if isinstance(e, COMPREHENSIONS):
         return False
-    return any(_lazy_walrus(c) for c in ast.iter_child_nodes(e) if isinstance(c, ast.expr))
+    return any(_lazy_walrus(c) for c in children(e) if isinstance(c, ast.expr))
 
 
 def _walrus(e: ast.AST) -> bool:
     if isinstance(e, ast.NamedExpr):
         return True
-    return not isinstance(e, ast.Lambda) and any(map(_walrus, ast.iter_child_nodes(e)))
+    return not isinstance(e, ast.Lambda) and any(map(_walrus, children(e)))

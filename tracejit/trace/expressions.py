@@ -15,6 +15,7 @@ from tracejit.trace.flow import Scope, scope_of
 from tracejit.trace.syntax import (
     COMPREHENSIONS,
     SYNCHRONOUS,
+    Visitor,
     at,
     hook,
     load,
@@ -22,6 +23,7 @@ from tracejit.trace.syntax import (
     target_names,
     thunk,
     unsupported,
+    walk,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
 _HOOKED = {ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "is_", ast.IsNot: "is_not", ast.In: "in_", ast.NotIn: "not_in"}
 
 
-class Expressions(ast.NodeTransformer):
+class Expressions(Visitor, ast.NodeTransformer):
     """Rewrites expressions of one function.
 
     Args:
@@ -75,6 +77,8 @@ class Expressions(ast.NodeTransformer):
         self.unbound_loads: set[ast.Name] = set()
         self.first_param: str | None = None
         self._bound: list[frozenset[str]] = []  # names bound by the comprehensions around
+
+    generic_visit = ast.NodeTransformer.generic_visit
 
     def expression(self, e: E) -> ast.expr:
         result = self.visit(e)
@@ -325,7 +329,7 @@ def _simple(comp: ast.GeneratorExp | ast.ListComp) -> bool:
     """Whether a comprehension is one loop that could be recorded."""
     if len(comp.generators) != 1 or comp.generators[0].is_async:
         return False
-    return not any(isinstance(n, ast.NamedExpr | ast.Yield | ast.Await) for n in ast.walk(comp))
+    return not any(isinstance(n, ast.NamedExpr | ast.Yield | ast.Await) for n in walk(comp))
 
 
 def _each(target: ast.expr, value: ast.expr) -> ast.Lambda:

@@ -16,10 +16,13 @@ from tracejit.trace.syntax import (
     SCOPES,
     VALUE,
     ForLoop,
+    Visitor,
     WhileLoop,
     blocks,
+    children,
     is_true,
     target_names,
+    walk,
 )
 
 Names = frozenset[str]
@@ -71,7 +74,7 @@ def scope_of(node: ast.FunctionDef | ast.Lambda) -> Scope:
     return Scope(params, local, frozenset(bound.nonlocals), frozenset(bound.globals), captured)
 
 
-class _Bound(ast.NodeVisitor):
+class _Bound(Visitor):
     """Collects the names bound in one scope, and the functions nested in it."""
 
     def __init__(self) -> None:
@@ -111,7 +114,7 @@ class _Bound(ast.NodeVisitor):
         self.visit_ListComp(node)
 
     def visit_ListComp(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
-        for inner in ast.walk(node):  # only := binds outside of a comprehension
+        for inner in walk(node):  # only := binds outside of a comprehension
             if isinstance(inner, ast.NamedExpr):
                 self.names.add(inner.target.id)
             elif isinstance(inner, ast.Lambda):
@@ -160,7 +163,7 @@ def free_names(node: ast.AST) -> Names:
     """The names that a nested function, class or comprehension takes from around it (or from the globals)."""
     if isinstance(node, COMPREHENSIONS):
         bound: Names = frozenset(n for g in node.generators for n in target_names(g.target))
-        inside: Iterable[ast.AST] = ast.iter_child_nodes(node)
+        inside: Iterable[ast.AST] = children(node)
         return frozenset(_used(inside)) - bound
     if isinstance(node, ast.ClassDef):
         return frozenset(_used(node.body))
@@ -182,7 +185,7 @@ def _used(nodes: Iterable[ast.AST]) -> Iterator[str]:
             if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
                 yield node.name
         else:
-            yield from _used(ast.iter_child_nodes(node))
+            yield from _used(children(node))
 
 
 # --- liveness and definite assignment
@@ -342,13 +345,13 @@ class Flow:
             elif isinstance(n, SCOPES):
                 stack.extend(outside(n))
             else:
-                stack.extend(ast.iter_child_nodes(n))
+                stack.extend(children(n))
         return frozenset(found) & self._names
 
     def _stored(self, node: ast.AST) -> Names:
         if not any(
             isinstance(n, _BINDING) or (isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load))
-            for n in ast.walk(node)
+            for n in walk(node)
         ):
             return _NONE
         bound = _Bound()
@@ -418,7 +421,7 @@ class Flow:
                 return after
             case ast.For() | ast.While():
                 deleted = frozenset(
-                    n for inner in ast.walk(st) if isinstance(inner, ast.Delete) for n in _deleted(inner)
+                    n for inner in walk(st) if isinstance(inner, ast.Delete) for n in _deleted(inner)
                 )
                 bound -= deleted
                 loop = self.loops[st]
@@ -469,7 +472,7 @@ class Flow:
             elif isinstance(n, SCOPES):
                 stack.extend(outside(n))
             else:
-                stack.extend(ast.iter_child_nodes(n))
+                stack.extend(children(n))
 
 
 def _header(st: ast.stmt) -> Iterator[ast.AST]:

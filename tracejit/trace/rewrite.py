@@ -44,12 +44,14 @@ from tracejit.trace.syntax import (
     assign,
     at,
     copy_tree,
+    every_statement,
     hook,
     load,
     same_scope,
     store,
     thunk,
     unsupported,
+    walk,
 )
 
 _OUTER = "@outer"
@@ -215,7 +217,7 @@ class Statements(Expressions):
         every = (*node.args.posonlyargs, *node.args.args)
         self.first_param = every[0].arg if every else None
         self.flow = Flow(scope)
-        if any(isinstance(n, ast.If | ForLoop | WhileLoop) for n in same_scope(node.body)):
+        if any(isinstance(st, ast.If | ForLoop | WhileLoop) for st in every_statement(node.body)):
             self.flow.run(node.body)
         self.unbound_loads = self.flow.unbound_loads
         for arg in (*every, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg):
@@ -264,7 +266,7 @@ class Statements(Expressions):
     def _loop_site(self, st: ForLoop | WhileLoop, info: LoopInfo) -> int:
         flag = {st.flag} if st.flag is not None else set()
         index = self._site(st.lineno, info.carried | info.joined | flag, info.carried, info.joined, st.flag)
-        self.sites[index].innermost = not any(isinstance(n, ForLoop | WhileLoop) for n in same_scope(st.body))
+        self.sites[index].innermost = not any(isinstance(s, ForLoop | WhileLoop) for s in every_statement(st.body))
         return index
 
     def _unpack(self, names: Sequence[str], value: ast.expr, bound: frozenset[str]) -> list[ast.stmt]:
@@ -545,4 +547,4 @@ def _locals() -> ast.expr:
 
 def _plain(target: ast.expr) -> bool:
     """Whether an assignment target consists of names alone."""
-    return not any(isinstance(n, ast.Subscript | ast.Attribute) for n in ast.walk(target))
+    return not any(isinstance(n, ast.Subscript | ast.Attribute) for n in walk(target))

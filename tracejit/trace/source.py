@@ -145,16 +145,15 @@ def _parse_block(block: list[str], first: int) -> ast.FunctionDef | ast.AsyncFun
     text = "".join(block)
     indented = text[:1] in " \t"
     if indented:
+        before = "\n" * (first - 2) + "if 1:\n"  # code that is indented has a line before it
         try:
-            tree = ast.parse("if 1:\n" + text)
+            tree = ast.parse(before + text)
         except IndentationError:  # a comment or string further left
-            tree = ast.parse("if 1:\n" + textwrap.indent(textwrap.dedent(text), text[: len(text) - len(text.lstrip())]))
+            tree = ast.parse(before + textwrap.indent(textwrap.dedent(text), text[: len(text) - len(text.lstrip())]))
         body = tree.body[0].body  # type: ignore[attr-defined]
-        ast.increment_lineno(tree, first - 2)
     else:
-        tree = ast.parse(text)
+        tree = ast.parse("\n" * (first - 1) + text)
         body = tree.body
-        ast.increment_lineno(tree, first - 1)
     if len(body) != 1 or not isinstance(body[0], ast.FunctionDef | ast.AsyncFunctionDef):
         return None
     return body[0]

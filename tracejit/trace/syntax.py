@@ -6,8 +6,8 @@ Names that the passes introduce contain ``@``, which no identifier in source cod
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from tracejit.errors import CaptureError
 from tracejit.ir.loc import Loc
@@ -39,18 +39,71 @@ class ForLoop(ast.For):
     flag: str | None = None
 
 
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes right below, without contexts and operators (:func:`ast.iter_child_nodes` takes five times as long)."""
+    found: list[ast.AST] = []
+    parts = node.__dict__
+    for name in node._fields:
+        value = parts.get(name)
+        if isinstance(value, ast.AST):
+            if value._fields:
+                found.append(value)
+        elif type(value) is list:
+            found += [v for v in value if isinstance(v, ast.AST)]
+    return found
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and all below it, in no particular order."""
+    stack = [node]
+    while stack:
+        n = stack.pop()
+        yield n
+        stack += children(n)
+
+
+class Visitor(ast.NodeVisitor):
+    """A visitor that looks up its methods once for each class of nodes."""
+
+    _methods: ClassVar[dict[type[ast.AST], Callable[[Any, Any], Any]]]
+
+    def __init_subclass__(cls) -> None:
+        cls._methods = {}
+
+    def visit(self, node: ast.AST) -> Any:
+        kind = type(node)
+        if kind not in self._methods:
+            self._methods[kind] = getattr(type(self), f"visit_{kind.__name__}", type(self).generic_visit)
+        return self._methods[kind](self, node)
+
+    def visit_Constant(self, node: ast.Constant) -> Any:
+        return node
+
+    def generic_visit(self, node: ast.AST) -> Any:
+        for child in children(node):
+            self.visit(child)
+        return node
+
+
+_PLACE = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+
+
 def at(node: N, place: ast.AST) -> N:
     """``node``, with every part that has no position yet put where ``place`` is."""
+    position = {name: getattr(place, name) for name in _PLACE}
+    start = {**position, "end_lineno": position["lineno"], "end_col_offset": position["col_offset"]}
     stack: list[ast.AST] = [node]
     while stack:
         n = stack.pop()
-        if "lineno" in n._attributes and not hasattr(n, "lineno"):
-            ast.copy_location(n, place)
-            if isinstance(n, ast.Attribute):  # CPython would move the call of a hook to the line where this ends
-                n.end_lineno, n.end_col_offset = n.lineno, n.col_offset
-            stack.extend(ast.iter_child_nodes(n))
-        elif "lineno" not in n._attributes:
-            stack.extend(ast.iter_child_nodes(n))
+        if n._attributes:
+            if "lineno" in n.__dict__:
+                continue
+            below = children(n)
+            # CPython would move the call of a hook to the line where its attribute ends
+            n.__dict__.update(start if isinstance(n, ast.Attribute) else position)
+            stack += below
+        else:
+            stack += children(n)
     return node
 
 
@@ -67,13 +120,14 @@ def place_of_attribute(node: ast.Attribute) -> ast.AST:
 def copy_tree(node: N) -> N:
     """A deep copy (faster than :func:`copy.deepcopy`)."""
     new = node.__class__.__new__(node.__class__)
-    for name, value in node.__dict__.items():
+    parts = node.__dict__.copy()
+    for name, value in parts.items():
         if isinstance(value, ast.AST):
-            # contexts and operators are shared by all trees anyway
-            value = copy_tree(value) if value._fields else value
-        elif isinstance(value, list):
-            value = [copy_tree(v) if isinstance(v, ast.AST) else v for v in value]
-        setattr(new, name, value)
+            if value._fields:  # contexts and operators are shared by all trees anyway
+                parts[name] = copy_tree(value)
+        elif type(value) is list:
+            parts[name] = [copy_tree(v) if isinstance(v, ast.AST) else v for v in value]
+    new.__dict__.update(parts)
     return new
 
 
@@ -114,12 +168,21 @@ def same_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
         node = stack.pop()
         yield node
         if not isinstance(node, SCOPES):
-            stack.extend(ast.iter_child_nodes(node))
+            stack += children(node)
 
 
-def has_jump(statements: Sequence[ast.stmt], kinds: tuple[type[ast.stmt], ...] = JUMPS) -> bool:
+def every_statement(block: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a block and those inside them, without nested functions and classes."""
+    for st in block:
+        yield st
+        if not isinstance(st, SCOPES):
+            for inner in blocks(st):
+                yield from every_statement(inner)
+
+
+def has_jump(block: Sequence[ast.stmt], kinds: tuple[type[ast.stmt], ...] = JUMPS) -> bool:
     """Whether a jump of one of ``kinds`` leaves these statements (a ``break`` of an inner loop does not)."""
-    for st in statements:
+    for st in block:
         if isinstance(st, kinds):
             return True
         if isinstance(st, SCOPES):
@@ -132,14 +195,19 @@ def has_jump(statements: Sequence[ast.stmt], kinds: tuple[type[ast.stmt], ...] =
             if inner and has_jump(st.body, inner):
                 return True
             continue
-        for block in blocks(st):
-            if has_jump(block, inner):
+        for part in blocks(st):
+            if has_jump(part, inner):
                 return True
     return False
 
 
+_SIMPLE = (ast.Assign, ast.Expr, ast.AugAssign, ast.Return)
+
+
 def blocks(st: ast.stmt) -> Iterator[list[ast.stmt]]:
     """The statement lists inside a compound statement."""
+    if isinstance(st, _SIMPLE):
+        return
     for field in ("body", "orelse", "finalbody"):
         block = getattr(st, field, None)
         if isinstance(block, list):
@@ -152,7 +220,7 @@ def blocks(st: ast.stmt) -> Iterator[list[ast.stmt]]:
 
 def target_names(target: ast.AST) -> Iterator[str]:
     """The names that an assignment target (or any pattern) binds."""
-    for node in ast.walk(target):
+    for node in walk(target):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
             yield node.id
         elif isinstance(node, ast.MatchAs | ast.MatchStar) and node.name is not None:
