@@ -15,6 +15,7 @@ with Paused():
     from tracejit.api import jit as jit
     from tracejit.api import unroll as unroll
     from tracejit.derivatives import checkpoint as checkpoint
+    from tracejit.derivatives import checkpointed as checkpointed
     from tracejit.derivatives import custom_jvp as custom_jvp
     from tracejit.derivatives import custom_root as custom_root
     from tracejit.derivatives import custom_vjp as custom_vjp
@@ -48,6 +49,7 @@ __all__ = [
     "all_gather",
     "axis_index",
     "checkpoint",
+    "checkpointed",
     "config",
     "custom_jvp",
     "custom_root",

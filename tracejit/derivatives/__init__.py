@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -678,6 +678,47 @@ def checkpoint(function: Any = None, /) -> Any:
         1.0
     """
     return _derived("checkpoint", function, None, ())
+
+
+def checkpointed(items: Iterable[T], schedule: int | str = "sqrt") -> Iterable[T]:
+    """Have reverse mode compute turns of a ``for`` loop again: ``for i in tracejit.checkpointed(range(n))``.
+
+    Without it, the derivative of a loop of n turns keeps what each turn has computed. With it the loop is divided into
+    parts; only the state at the start of each part is kept, and a part is computed again when the derivative comes to
+    it. Values and derivatives are the same. The loop must not end early (``break``, ``return``), nor carry arrays whose
+    lengths change.
+
+    Args:
+        items: What the loop runs over.
+        schedule: ``"sqrt"``: parts of about sqrt(n) turns, for memory of 2 sqrt(n) states and one more run; ``"levels
+            k"``: parts are divided again, down to k levels, for memory of about k n**(1/(k+1)) states and k more runs;
+            a number: parts of so many turns.
+
+    Raises:
+        ValueError: There is no such schedule.
+        CaptureError: When the loop is compiled: it may end early.
+        DerivativeError: When a derivative is taken: the loop carries arrays whose lengths change.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> @tracejit.grad
+        ... def f(x):
+        ...     for _ in tracejit.checkpointed(range(100)):
+        ...         x = np.sin(x)
+        ...     return x
+        >>> f(0.0)
+        1.0
+    """
+    words = str(schedule).split()
+    known = schedule == "sqrt" or (len(words) == 2 and words[0] == "levels" and words[1].isdigit() and int(words[1]))
+    if not known and (not isinstance(schedule, int) or isinstance(schedule, bool) or schedule < 1):
+        raise ValueError(
+            f"the schedule of checkpointed is {schedule!r}, expected 'sqrt', 'levels 2' (or more), or a number of turns"
+        )
+    from tracejit.trace.iterables import Checkpointed
+
+    result: Iterable[T] = Checkpointed(items, schedule)
+    return result
 
 
 def _with_rule(how: str, function: Any, method: str) -> Any:

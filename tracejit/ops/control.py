@@ -9,7 +9,8 @@ path, dimensions that differ are carried beside them):
   predicate.)
 - ``for(start, stop, step, *inits) {body}``: ``body`` takes ``(i, *carried)`` and yields the next carried values;
   ``step`` is not 0 (checked before) and ``stop`` is exclusive, as in ``range``. Attribute ``parallel`` says that
-  iterations are independent.
+  iterations are independent; ``checkpoint`` which of them reverse mode computes again
+  (:mod:`tracejit.transform.schedules`).
 """
 
 from __future__ import annotations

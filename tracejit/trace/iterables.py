@@ -38,6 +38,26 @@ class Unrolled:
             raise
 
 
+class Checkpointed:
+    """``tracejit.checkpointed(items, schedule)``: the derivative of a ``for`` over it computes turns again.
+
+    Args:
+        items: Any iterable of known length.
+        schedule: How many turns are computed again at a time: see :func:`tracejit.checkpointed`.
+    """
+
+    def __init__(self, items: Iterable[Any], schedule: int | str) -> None:
+        self.items = items
+        self.schedule = schedule
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            return iter(self.items)
+        except TypeError as error:
+            stripped(error)
+            raise
+
+
 class Staged:
     """Something to iterate over that a ``for`` can record.
 

@@ -264,8 +264,11 @@ class LoopMaker:
         return [one for one in self.carried if one.result is None]
 
     # --- ops
-    def make_for(self, bounds: Sequence[tuple[Dim, Dim, Dim]], outer: Sequence[Block]) -> None:
-        """A ``for`` op, or a nest of them: ``outer`` are the blocks of the outer counters."""
+    def make_for(
+        self, bounds: Sequence[tuple[Dim, Dim, Dim]], outer: Sequence[Block], schedule: int | str | None = None
+    ) -> None:
+        """A ``for`` op, or a nest of them: ``outer`` are the blocks of the outer counters, ``schedule`` says which
+        turns derivatives compute again."""
         self.context.at()
         body = self.blocks[-1]
         carried = self.remaining
@@ -284,12 +287,19 @@ class LoopMaker:
                 results = self._for(bounds[k], params, blocks[k])
             self._yield(around, results)
         inits = [one.init for one in carried]
-        for one, result in zip(carried, self._for(bounds[0], inits, blocks[0])):
+        attrs = None if schedule is None else {"checkpoint": schedule}
+        for one, result in zip(carried, self._for(bounds[0], inits, blocks[0], attrs)):
             one.result = result
 
-    def _for(self, bounds: tuple[Dim, Dim, Dim], inits: Sequence[Value], block: Block) -> list[Value]:
+    def _for(
+        self,
+        bounds: tuple[Dim, Dim, Dim],
+        inits: Sequence[Value],
+        block: Block,
+        attrs: dict[str, Any] | None = None,
+    ) -> list[Value]:
         b = self.context.builder
-        op = Op(ops.for_, [*map(b.index, bounds), *inits], (), None, (block,), b.loc)
+        op = Op(ops.for_, [*map(b.index, bounds), *inits], (), attrs, (block,), b.loc)
         b.block.append(op)
         return _results(op, block.params[1:])
 

@@ -21,7 +21,7 @@ from tracejit.trace import dims
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import is_tracing
 from tracejit.trace.control import UNBOUND, Arm, Control, NotRollable, control
-from tracejit.trace.iterables import Staged, StagedRange, Unrolled, staged
+from tracejit.trace.iterables import Checkpointed, Staged, StagedRange, Unrolled, staged
 from tracejit.trace.join import BranchJoin
 from tracejit.trace.loop_ops import Carried, LoopMaker, flagged_condition
 from tracejit.trace.places import related
@@ -191,7 +191,8 @@ class _Plain:
 
 def for_driver(site: Site, items: Any, env: Env) -> Loop | _Plain:
     """The driver of ``for``."""
-    if site.flag is None and (not is_tracing() or (not isinstance(items, Unrolled) and staged(items) is None)):
+    directed = isinstance(items, Unrolled | Checkpointed)
+    if site.flag is None and (not is_tracing() or (not directed and staged(items) is None)):
         return _Plain(items)
     return For(site, items, env)
 
@@ -202,6 +203,7 @@ class For(Loop):
     def __init__(self, site: Site, items: Any, env: Env) -> None:
         super().__init__(site, env)
         self._items = items
+        self._schedule = items.schedule if isinstance(items, Checkpointed) else None
 
     def __iter__(self) -> Iterator[Any]:
         items = self._items
@@ -209,7 +211,7 @@ class For(Loop):
             yield from self._run(None, iter(items), 1)
             return
         c = control()
-        known = staged(items.items if isinstance(items, Unrolled) else items)
+        known = staged(items.items if isinstance(items, Unrolled | Checkpointed) else items)
         if known is None:
             yield from self._run(c, iter(items), 1)
             return
@@ -230,6 +232,8 @@ class For(Loop):
     def _is_short(self, c: Control, n: int) -> bool:
         if n <= 1:
             return True
+        if self._schedule is not None:
+            return False
         return self.site.innermost and n <= c.options.unroll and n * c.unrolled <= c.options.unroll_nest
 
     def _unrolled(self, c: Control, items: Staged, n: int) -> Iterator[Any]:
@@ -304,8 +308,10 @@ class For(Loop):
             if len(bounds) == 1:
                 start, end, step = bounds[0]
                 maker.close_forms(counters[0], lambda: _last(start, end, step, length), lambda: dims.ge(length, 1))
-            maker.make_for(bounds, self._turn.outer_blocks)
+            maker.make_for(bounds, self._turn.outer_blocks, self._schedule)
         else:
+            if self._schedule is not None:
+                raise CaptureError("a loop that may end early (break, return) cannot be computed again in parts")
             start, end, step = bounds[0]
             assert isinstance(step, int) and following is not None
             first = [Carried([counters[0]], b.index(start), following), Carried([], b.const(True, BOOL), leave)]

@@ -25,10 +25,11 @@ from typing import Any
 import numpy as np
 
 from tracejit.errors import CaptureError, TracejitError
-from tracejit.ir.core import Block, Function, Op, Value, clone_op, inline_block, map_type
+from tracejit.ir.core import Block, Function, Value, inline_block, map_type
 from tracejit.ir.interface import ScalarKind
+from tracejit.ir.outline import closed
 from tracejit.ir.types import INDEX, ArrayType, Dim
-from tracejit.ops import control as control_ops
+from tracejit.ops.control import return_
 from tracejit.ops.custom import drop_rules
 from tracejit.record import record
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer, box_of, retyped
@@ -155,7 +156,7 @@ class Recording(Policy):
         self._closed = True
         params = [*self.params, *(param for _, param in localized)]
         arm.block.params = params
-        function, free = closed(self.name, arm.block, outputs)
+        function, free = closed(self.name, arm.block, outputs, return_)
         places = {p: len(free) + k for k, p in enumerate(params)}
         arm.block.drop_references()
         if not self.control.differentiating:
@@ -283,50 +284,6 @@ def _write_back(x: ArrayTracer, value: Value) -> None:
 
 
 # --- functions out of blocks ------------------------------------------------------------------------------------------
-
-
-def closed(name: str, block: Block, outputs: Sequence[Value]) -> tuple[Function, list[Value]]:
-    """A function with a copy of the ops of ``block``, and the values from outside that its first parameters stand for.
-
-    The parameters of ``block`` follow those.
-    """
-    inside: set[Value] = set(block.params)
-    for op in block.walk():
-        inside.update(op.results)
-        for region in op.regions:
-            inside.update(region.params)
-    free: dict[Value, None] = {}
-
-    def need(v: Dim) -> None:
-        if isinstance(v, int) or v in inside or v in free:
-            return
-        for d in v.type.shape:
-            need(d)
-        free[v] = None
-
-    def look(values: Sequence[Value]) -> None:
-        for v in values:
-            for d in v.type.shape:
-                need(d)
-
-    look(block.params)
-    for op in block.walk():
-        for v in op.operands:
-            need(v)
-        look(op.results)
-        for region in op.regions:
-            look(region.params)
-    for v in outputs:
-        need(v)
-    body = Block()
-    mapping: dict[Value, Value] = {}
-    for v in (*free, *block.params):
-        mapping[v] = body.add_param(map_type(v.type, mapping), v.hint)
-    for op in block.ops:
-        body.append(clone_op(op, mapping))
-    last = Op(control_ops.return_, [mapping[v] for v in outputs], ())
-    body.append(last)
-    return Function(name, body, {"mutated": {}}), list(free)
 
 
 def inlined(function: Function, arguments: Sequence[Value]) -> list[Value]:

@@ -20,6 +20,7 @@ from tracejit.transform.jvp import differentiable_param
 from tracejit.transform.regions import Region
 from tracejit.transform.residuals import Residuals
 from tracejit.transform.reverse import Reverse
+from tracejit.transform.schedules import run_in_parts
 from tracejit.transform.structure import expand, inserting, is_float
 
 
@@ -154,6 +155,7 @@ class _Sweep:
 
     def __init__(self, function: Function, wrt: Sequence[int], outputs: Sequence[int]) -> None:
         self.function = function = function.clone()
+        run_in_parts(function)
         self.body = function.body
         self.inputs = [differentiable_param(function, k) for k in wrt]
         self.outputs = [function.outputs[k] for k in outputs]
