@@ -117,4 +117,10 @@ def reshape_of_what_was_gathered(a):
     b = np.moveaxis(a[:, [0, 1]], 0, -1)
     flat = b.reshape(-1)
     b *= 2
-    return b, flat
+    return b.sum(axis=0), flat
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=lambda rng: [(np.asarray(rand(rng, (4, 2)), order="F"),)])
+def reshape_that_shares_memory_in_another_order(a):
+    b = a + 1
+    return b, b.T.reshape(-1)

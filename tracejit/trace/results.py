@@ -33,7 +33,7 @@ from tracejit.ir.interface import (
 )
 from tracejit.ir.types import Dim
 from tracejit.record import record
-from tracejit.trace import objects
+from tracejit.trace import layout, objects
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.captures import Captures
 from tracejit.trace.carried import Head, Which, exchanged
@@ -64,6 +64,7 @@ class Results:
         self._scalars: dict[Value, int] = {}
         self._arrays: dict[int, OutArray] = {}
         self._outputs: ById[Output] = ById()
+        self._parts: dict[int, list[tuple[ArrayTracer, bool]]] = {}
         self._shared: set[int] = set()
         self._sources = {id(c.object): c.source for c in captures.containers}
         self._sources.update((i, s.source) for i, s in captures.instances.items())
@@ -211,6 +212,7 @@ class Results:
 
     def _part(self, root: ArrayTracer, lenses: Lenses, like: ArrayTracer) -> Output:
         base = self._root(root)
+        self._check_order(root, lenses, like)
         if not lenses:
             if root.writeable or isinstance(base, OutInput):
                 return base
@@ -224,6 +226,21 @@ class Results:
         recipes = tuple(_recipe(part, numbers) for part in lenses)
         children = (base, *map(self._number, numbers))
         return OutTree("make", children, make=_Views(recipes, like.writeable))
+
+    def _check_order(self, root: ArrayTracer, lenses: Lenses, like: ArrayTracer) -> None:
+        # New arrays are handed over in C order: a reshape that is a view of another order would be a copy.
+        if root.input_index is not None or root.is_plain:
+            return
+        reordered = any(isinstance(lens, Reshape) for lens in lenses)
+        reordered = reordered and not layout.is_c_contiguous(root.shape_dims, root.layout)
+        parts = self._parts.setdefault(id(root), [])
+        if any(reordered or other for x, other in parts if x is not like):
+            raise CaptureError(
+                "two results would share memory, one being a reshape of an array whose elements do not lie in C order, "
+                "which compiled functions cannot return yet",
+                hint="a copy of one of them: x.reshape(...).copy()",
+            )
+        parts.append((like, reordered))
 
     def _candidate(self, x: ArrayTracer, lenses: Lenses, like: ArrayTracer) -> Output:
         return self._view(x.root, joined(x.lenses, lenses), like) if lenses else self._array(x)
