@@ -309,3 +309,63 @@ def _fraction(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
 
 PAIRS[np.modf] = (_fraction, KERNELS[np.trunc])
 PAIRS[np.divmod] = (KERNELS[np.floor_divide], KERNELS[np.remainder])
+
+
+def _large(b: Builder, x: Value) -> Value:
+    """Whether squares of ``x`` might overflow or absorb 1."""
+    limit = {2: 2.0**6, 4: 2.0**28, 8: 2.0**56}[x.dtype.itemsize]
+    return b.apply(E.gt, x, filled(b, x, limit))
+
+
+def _of_reals(x: Value, name: str) -> None:
+    if x.dtype.kind != "f":
+        raise UnsupportedError(f"np.{name} of complex numbers is not supported yet")
+
+
+def _log_doubled(b: Builder, x: Value) -> Value:
+    return b.apply(E.add, b.apply(E.log, x), filled(b, x, float(np.log(2.0))))
+
+
+@implements(np.arcsinh)
+def _arcsinh(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    # log1p(|x| + x^2 / (1 + sqrt(1 + x^2))), with the sign of x
+    _of_reals(x[0], "arcsinh")
+    size = b.apply(E.abs, x[0])
+    far = _large(b, size)
+    near = b.apply(E.select, far, filled(b, size, 1), size)
+    square = b.apply(E.mul, near, near)
+    root = b.apply(E.sqrt, b.apply(E.add, filled(b, size, 1), square))
+    rest = b.apply(E.div, square, b.apply(E.add, filled(b, size, 1), root))
+    close = b.apply(E.log1p, b.apply(E.add, near, rest))
+    return b.apply(E.copysign, b.apply(E.select, far, _log_doubled(b, size), close), x[0])
+
+
+@implements(np.arccosh)
+def _arccosh(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    # log1p(t + sqrt(t (t + 2))) for t = x - 1
+    _of_reals(x[0], "arccosh")
+    far = _large(b, x[0])
+    t = b.apply(E.select, far, filled(b, x[0], 1), b.apply(E.sub, x[0], filled(b, x[0], 1)))
+    root = b.apply(E.sqrt, b.apply(E.mul, t, b.apply(E.add, t, filled(b, t, 2))))
+    return b.apply(E.select, far, _log_doubled(b, x[0]), b.apply(E.log1p, b.apply(E.add, t, root)))
+
+
+@implements(np.arctanh)
+def _arctanh(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    # log1p(2 |x| / (1 - |x|)) / 2, with the sign of x
+    _of_reals(x[0], "arctanh")
+    size = b.apply(E.abs, x[0])
+    twice = b.apply(E.add, size, size)
+    ratio = b.apply(E.div, twice, b.apply(E.sub, filled(b, size, 1), size))
+    half = b.apply(E.mul, filled(b, size, 0.5), b.apply(E.log1p, ratio))
+    return b.apply(E.copysign, half, x[0])
+
+
+@implements(np.logaddexp2)
+def _logaddexp2(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    difference = b.apply(E.neg, b.apply(E.abs, b.apply(E.sub, x[0], x[1])))
+    power = b.apply(E.pow, filled(b, difference, 2), difference)
+    tail = b.apply(E.mul, b.apply(E.log1p, power), filled(b, power, float(1 / np.log(2.0))))
+    apart = b.apply(E.add, b.apply(E.maximum, x[0], x[1]), tail)
+    same = b.apply(E.add, x[0], filled(b, x[0], 1))
+    return b.apply(E.select, b.apply(E.eq, x[0], x[1]), same, apart)

@@ -48,8 +48,9 @@ def is_routine(function: types.FunctionType) -> bool:
 
 
 def is_routine_namespace(namespace: dict[str, object]) -> bool:
-    """Whether these are the globals of a module of :mod:`tracejit.trace.routines`."""
-    return str(namespace.get("__name__", "")).startswith(_ROUTINES)
+    """Whether these are the globals of a module whose functions are traced without being the user's: of
+    :mod:`tracejit.trace.routines`, or what NumPy has in Python."""
+    return str(namespace.get("__name__", "")).startswith((_ROUTINES, "numpy.lib.", "numpy._core."))
 
 
 def is_library_module(module: types.ModuleType) -> bool:

@@ -21,8 +21,10 @@ _HOMES = {
     "math": ["mathlib"],
     "numpy": [
         "ufuncs", "reductions", "shaping", "creation", "constructors", "joining", "products", "linalg",
-        "sorting", "choosing", "grids", "counting", "ufunc_methods", "methods",
+        "sorting", "choosing", "grids", "counting", "contraction", "extending", "nans", "ufunc_methods", "methods",
+        "by_numpy",
     ],
+    "scipy": ["special"],
 }  # fmt: skip
 """The modules here that declare what stands for functions and methods of theirs, those most asked for first."""
 
@@ -52,6 +54,10 @@ def _package(function: Any) -> str:
         isinstance(function, BuiltinFunctionType) and not isinstance(function.__self__, np.ufunc)
     ):
         return str(function.__module__).partition(".")[0]
+    if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is not function:
+        special = sys.modules.get("scipy.special")
+        if getattr(special, function.__name__, None) is function:
+            return "scipy"
     if isinstance(function, BuiltinFunctionType | np.ufunc) or type(function).__module__.startswith("numpy"):
         return "numpy"  # also methods of ufuncs, and functions that arrays may override
     return ""

@@ -315,3 +315,65 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Any:
             width = width[(slice(None), *((None,) * (values.ndim - k - 1)))]
     pairs = np.add(values[(*lead, slice(1, None))], values[(*lead, slice(None, -1))])
     return np.sum(np.divide(np.multiply(width, pairs), 2.0), axis=k)
+
+
+@method("choose")
+@implements(np.choose)
+def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
+    """``np.choose`` among a sequence of arrays."""
+    b = current().at()
+    reject("np.choose", out=(out, None), mode=(mode, "raise"))
+    if not isinstance(choices, (tuple, list)):
+        choices = [as_array(choices)[k] for k in range(len(as_array(choices)))]
+    index = as_array(a)
+    inside = np.logical_and(np.greater_equal(index, 0), np.less(index, len(choices)))
+    b.check(as_array(np.all(as_array(inside))).read(), ValueError, ("invalid entry in choice array",))
+    dtype = promotion.result_type(*(as_array(c).dtype for c in choices))
+    result = as_array(choices[-1])
+    for k in range(len(choices) - 2, -1, -1):
+        result = as_array(np.where(np.equal(index, k), choices[k], result))
+    found = result.astype(dtype)
+    return found if found.ndim else found[()]
+
+
+@implements(np.putmask)
+def putmask(a: Any, mask: Any, values: Any) -> None:
+    """``np.putmask`` with one value, or as many as there are elements."""
+    current().at()
+    x, chosen, given = as_array(a), as_array(mask).astype(bool), as_array(values)
+    if given.ndim and given.shape_dims != x.shape_dims:
+        raise UnsupportedError("np.putmask with values of another shape is not supported yet", hint="a[mask] = values")
+    x[...] = np.where(chosen, given.astype(x.dtype), x)
+
+
+@implements(np.ravel_multi_index)
+def ravel_multi_index(multi_index: Any, dims: Any, mode: str = "raise", order: str = "C") -> Any:
+    """``np.ravel_multi_index``."""
+    b = current().at()
+    reject("np.ravel_multi_index", mode=(mode, "raise"))
+    sizes = list(dims) if isinstance(dims, (tuple, list)) else [dims]
+    numbers = list(multi_index)
+    if len(numbers) != len(sizes):
+        raise ValueError(f"parameter multi_index must be a sequence of length {len(sizes)}")
+    pairs = list(zip(numbers, sizes))
+    total: Any = None
+    for number, size in pairs if order == "C" else pairs[::-1]:
+        inside = np.logical_and(np.greater_equal(number, 0), np.less(number, size))
+        b.check(as_array(np.all(as_array(inside))).read(), ValueError, ("invalid entry in coordinates array",))
+        total = number if total is None else np.add(np.multiply(total, size), number)
+    return total
+
+
+@implements(np.array_equiv)
+def array_equiv(a1: Any, a2: Any) -> Any:
+    """``np.array_equiv``."""
+    current().at()
+    x, y = as_array(a1), as_array(a2)
+    for d, e in zip(reversed(x.shape_dims), reversed(y.shape_dims)):
+        if not (isinstance(d, int) and isinstance(e, int)):
+            raise UnsupportedError("np.array_equiv of shapes that are known at run time only is not supported yet")
+        if d != e and 1 not in (d, e):
+            return False
+    from tracejit.trace import conversions
+
+    return conversions.to_bool(all_(np.equal(x, y)))

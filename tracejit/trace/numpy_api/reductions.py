@@ -20,7 +20,7 @@ from tracejit.trace.context import current
 from tracejit.trace.lenses import Dims
 from tracejit.trace.numpy_api.arguments import as_array, axes_of, axis_of, scalar_or_array
 from tracejit.trace.numpy_api.table import implements, method
-from tracejit.trace.scalars import numpy_scalar
+from tracejit.trace.scalars import from_dim, numpy_scalar
 
 DType: TypeAlias = "np.dtype[Any]"
 FLOAT16 = np.dtype(np.float16)
@@ -327,18 +327,27 @@ def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any 
 @implements(np.average)
 def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = _UNSET) -> Any:
     """``np.average``."""
-    if returned:
-        raise UnsupportedError("np.average(returned=True) is not supported yet")
+    x = as_array(a)
     if weights is None:
-        return mean(a, axis, keepdims=keepdims)
-    x, w = as_array(a), as_array(weights)
+        found = mean(x, axis, keepdims=keepdims)
+        count = dims.product([x.shape_dims[k] for k in axes_of(axis, x.ndim)])
+        return (found, np.zeros_like(found) + from_dim(count)) if returned else found
+    w = as_array(weights)
     if x.ndim != w.ndim:
-        raise UnsupportedError("np.average with weights of another rank is not supported yet")
+        if axis is None:
+            raise TypeError("Axis must be specified when shapes of a and weights differ.")
+        if w.ndim != 1 or isinstance(axis, (tuple, list)):
+            raise UnsupportedError("np.average with weights of several dimensions, but not all, is not supported yet")
+        k = axis_of(axis, x.ndim)
+        same = True if dims.equal(w.shape_dims[0], x.shape_dims[k]) else dims.eq(w.shape_dims[0], x.shape_dims[k])
+        dims.check(same, ValueError, "Shape of weights must be consistent with shape of a along specified axis.")
+        w = as_array(np.broadcast_to(w[tuple(slice(None) if j == k else None for j in range(x.ndim))], x.shape))
     dtype = promotion.result_type(x.dtype, w.dtype, *((FLOAT64,) if x.dtype.kind in "biu" else ()))
     scale = sum_(w, axis, dtype, keepdims=keepdims)
     zero = np.equal(scale, 0)
     dims.check(dims.invert(any_(zero).value), ZeroDivisionError, "Weights sum to zero, can't be normalized")
-    return np.true_divide(sum_(np.multiply(x, w, dtype=dtype), axis, keepdims=keepdims), scale)
+    found = np.true_divide(sum_(np.multiply(x, w, dtype=dtype), axis, keepdims=keepdims), scale)
+    return (found, scale) if returned else found
 
 
 # --- where ----------------------------------------------------------------------------------------

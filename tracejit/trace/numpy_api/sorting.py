@@ -93,7 +93,7 @@ def lexsort(keys: Any, axis: Any = -1) -> ArrayTracer:
 # --- medians and quantiles ------------------------------------------------------------------------
 
 
-def _flattened(a: Any, axis: Any) -> tuple[ArrayTracer, tuple[int, ...]]:
+def flattened(a: Any, axis: Any) -> tuple[ArrayTracer, tuple[int, ...]]:
     """``a`` with the reduced axes joined as the last one, and these."""
     x = as_array(a)
     axes = axes_of(axis, x.ndim)
@@ -103,7 +103,7 @@ def _flattened(a: Any, axis: Any) -> tuple[ArrayTracer, tuple[int, ...]]:
     return moved.reshape((*kept, from_dim(count))), axes
 
 
-def _unreduced(result: Any, shape: Any, axes: tuple[int, ...], keepdims: Any) -> Any:
+def unreduced(result: Any, shape: Any, axes: tuple[int, ...], keepdims: Any) -> Any:
     if not keepdims:
         return result
     return np.reshape(result, tuple(1 if k in axes else d for k, d in enumerate(shape)))
@@ -115,7 +115,7 @@ def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = Fa
     current().at()
     if out is not None or overwrite_input:
         raise UnsupportedError("np.median(out=..., overwrite_input=...) is not supported")
-    x, axes = _flattened(a, axis)
+    x, axes = flattened(a, axis)
     ordered = sort(x)
     n = ordered.shape[-1]
     if isinstance(n, Tracer) or n == 0:
@@ -127,7 +127,7 @@ def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = Fa
     last = ordered[..., -1]
     if ordered.dtype.kind in "fc":
         found = np.where(np.isnan(last), last, found)[()]  # NaN is sorted to the end
-    return _unreduced(found, as_array(a).shape, axes, keepdims)
+    return unreduced(found, as_array(a).shape, axes, keepdims)
 
 
 @implements(np.quantile)
@@ -139,7 +139,7 @@ def quantile(
     b = current().at()
     if out is not None or overwrite_input or weights is not None or method != "linear":
         raise UnsupportedError("np.quantile with out=, overwrite_input=, weights= or another method= is not supported")
-    x, axes = _flattened(a, axis)
+    x, axes = flattened(a, axis)
     if x.dtype == BOOL or x.dtype.kind == "c":
         raise TypeError("a must be an array of real numbers")
     ordered = sort(x)

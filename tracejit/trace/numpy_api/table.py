@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import wraps
+from types import BuiltinFunctionType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -37,6 +38,9 @@ def implements(*functions: Any, always: bool = False) -> Callable[[F], F]:
         for function in functions:
             checked = _checked(function, ours)
             TABLE[function] = checked if always else _staged(function, checked)
+            inner = getattr(function, "_implementation", None)
+            if isinstance(inner, BuiltinFunctionType):
+                TABLE[inner] = TABLE[function]  # what NumPy's own Python code calls
         return ours
 
     return declare

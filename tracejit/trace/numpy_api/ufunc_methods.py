@@ -19,7 +19,7 @@ from tracejit.trace.kernels import kernel_of
 from tracejit.trace.lenses import Dims
 from tracejit.trace.numpy_api import reductions, ufuncs
 from tracejit.trace.numpy_api.arguments import as_array, axis_of
-from tracejit.trace.numpy_api.shaping import ravel
+from tracejit.trace.numpy_api.shaping import moveaxis, ravel
 from tracejit.trace.numpy_api.table import implements, method
 from tracejit.trace.tracer import OUTSIDE
 
@@ -40,16 +40,16 @@ def dispatch(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Mappin
     """``getattr(ufunc, method)(*inputs, **kwargs)``."""
     current().at()
     options = dict(kwargs)
-    if method == "reduce" and ufunc in _REDUCTIONS:
-        return reduce(ufunc, *inputs, **options)
-    if method == "accumulate" and ufunc in _ACCUMULATIONS:
+    if method == "reduce":
+        return (reduce if ufunc in _REDUCTIONS else fold)(ufunc, *inputs, **options)
+    if method == "accumulate":
         return accumulate(ufunc, *inputs, **options)
     if method == "outer":
         x, y = (as_array(v) for v in inputs)
         spread = x[(*((slice(None),) * x.ndim), *((None,) * y.ndim))]
         return ufuncs.call(ufunc, spread, y, **options)
-    if method == "at" and ufunc in (np.add, np.subtract):
-        return at(ufunc, *inputs)
+    if method == "at":
+        return (at if ufunc in (np.add, np.subtract) else change_at)(ufunc, *inputs)
     raise UnsupportedError(f"np.{ufunc.__name__}.{method} is not supported yet", hint=OUTSIDE)
 
 
@@ -65,6 +65,58 @@ def reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, out: A
     if options.get("where") is True:
         del options["where"]
     return _REDUCTIONS[ufunc](array, axis, out=out, **options)
+
+
+def _check_binary(ufunc: np.ufunc, method: str) -> None:
+    if ufunc.nin != 2:
+        raise ValueError(f"{method} only supported for binary functions")
+    if ufunc.nout != 1:
+        raise ValueError(f"{method} only supported for functions returning a single value")
+
+
+def fold(
+    ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False,
+    initial: Any = np._NoValue, where: Any = True,
+) -> Any:  # fmt: skip
+    """``ufunc.reduce`` along one axis, element by element in order."""
+    from tracejit.trace import routines
+    from tracejit.trace.routines import signals
+
+    current().at()
+    _check_binary(ufunc, "reduce")
+    if initial is not np._NoValue or where is not True or isinstance(axis, tuple) or out is not None:
+        name = f"np.{ufunc.__name__}.reduce"
+        raise UnsupportedError(f"{name} with initial=, where=, out= or several axes is not supported yet")
+    x = as_array(array)
+    if axis is None:
+        x, axis = ravel(x), 0
+    k = axis_of(axis, x.ndim)
+    n = x.shape_dims[k]
+    if ufunc.identity is None or n == 0:
+        text = f"zero-size array to reduction operation {ufunc.__name__} which has no identity"
+        dims.check(dims.gt(n, 0), ValueError, text)
+    rows = moveaxis(x, k, 0)
+    used = promotion.resolve(ufunc, (x.dtype, x.dtype), None if dtype is None else promotion.canonical(dtype))[-1]
+    first = ArrayTracer(current().builder.cast(as_array(rows[0]).read(), used))
+    routines.run(signals.fold, ufunc, rows, first)
+    found = first if first.ndim else first[()]
+    return np.expand_dims(found, k) if keepdims else found
+
+
+def change_at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> None:
+    """``ufunc.at`` of a vector: one change after the other."""
+    from tracejit.trace import advanced, routines
+    from tracejit.trace.routines import signals
+
+    builder = current().at()
+    x, index = as_array(a), ravel(as_array(indices))
+    if x.ndim != 1 or index.dtype.kind not in "iu":
+        raise UnsupportedError(f"np.{ufunc.__name__}.at is supported for vectors and integer indices")
+    index = ArrayTracer(advanced.checked(builder, builder.cast(index.read(), INT64), x.shape_dims[0], 0))
+    if ufunc.nin == 1:
+        routines.run(signals.change_each_at, ufunc, x, index)
+        return
+    routines.run(signals.change_at, ufunc, x, index, np.broadcast_to(b, index.shape))
 
 
 def at(ufunc: np.ufunc, a: Any, indices: Any, b: Any) -> None:
@@ -106,6 +158,7 @@ def accumulate(ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, ou
     if isinstance(out, tuple):
         (out,) = out
     b = current().at()
+    _check_binary(ufunc, "accumulate")
     x = as_array(array)
     if not x.ndim:
         raise TypeError("cannot accumulate on a scalar")
@@ -115,7 +168,7 @@ def accumulate(ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, ou
     elif ufunc in (np.add, np.multiply):
         used = promotion.canonical(np.dtype(np.int64)) if x.dtype.kind == "b" else _wide(x.dtype)
     else:
-        used = x.dtype
+        used = promotion.resolve(ufunc, (x.dtype, x.dtype))[-1]
     result = ArrayTracer(_running(ufunc, b.cast(x.read(), used), k))
     if out is None:
         return result
