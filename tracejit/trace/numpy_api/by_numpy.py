@@ -18,7 +18,7 @@ from tracejit.trace.numpy_api.table import implements
 NAMES = (
     "apply_over_axes", "bartlett", "blackman", "corrcoef", "cov", "cumulative_prod", "cumulative_sum",
     "diag_indices_from", "dsplit", "fix", "fromfunction", "geomspace", "gradient", "hamming", "hanning", "i0",
-    "intersect1d", "iscomplex", "isin", "isneginf", "isposinf", "isreal", "kaiser", "logspace", "nanargmax",
+    "intersect1d", "iscomplex", "isin", "isneginf", "isposinf", "isreal", "logspace", "nanargmax",
     "nanargmin", "nancumprod", "nancumsum", "nanprod", "piecewise", "polyadd", "polyder", "polyint", "polysub",
     "put_along_axis", "real_if_close", "resize", "setdiff1d", "setxor1d", "sinc", "sort_complex",
     "tril_indices_from", "triu_indices_from", "union1d", "unravel_index", "unstack", "unwrap", "vander",
