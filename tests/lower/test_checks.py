@@ -857,3 +857,55 @@ def test_argmax_is_an_index(n: int) -> None:
         + load("%i", "proved"),
     )
     expect(text, [n, N[:n]])
+
+
+def test_a_choice_decided_by_the_arm_it_is_made_for() -> None:
+    """The kind of a running maximum that starts at 0: what beats it is more than 0."""
+    text = """
+        func f(%x: i64[8]) {
+          %zero: i64 = const 0
+          %one: i64 = const 1
+          %n: i64 = const 8
+          %best: i64, %kind: i64 = for %zero, %n, %one, %zero, %one { (%i: i64, %b: i64, %k: i64) ->
+            %v: i64 = view %x, %i {pairs = ()}
+            %score: i64 = maximum %v, %zero
+            %positive: bool = gt %v, %zero
+            %from: i64 = select %positive, %zero, %one
+            %more: bool = gt %v, %b
+            %b1: i64 = maximum %v, %b
+            %k1: i64 = select %more, %from, %k
+            yield %b1, %k1
+          }
+          return %best, %kind
+        }
+        """
+    inputs = [[np.array(x)] for x in ([-1] * 8, [-1, 3, 0, 2, 5, 1, 9, 1])]
+    function = apply(parse(text), [checks.run, dce.run], inputs)
+    (choice,) = (op for op in function.walk() if op.name == "select")
+    assert choice.operands[1].op is not None and choice.operands[1].op.name == "const"
+
+
+def test_what_a_condition_checks_is_known_to_each_use_after_it() -> None:
+    """The same expression in several loops and branches: each is told."""
+    loop = """
+      %r{k}: i64 = while {init} {{ (%a{k}: i64) ->
+        %m{k}: i64 = neg %n
+        %low{k}: bool = ge %a{k}, %m{k}
+        %high{k}: bool = lt %a{k}, %n
+        %ok{k}: bool = and %low{k}, %high{k}
+        check %ok{k} # stays
+        %go{k}: bool = gt %a{k}, %two
+        yield %go{k}
+      }} {{ (%b{k}: i64) ->
+        %p{k}: i64 = neg %n
+        %under{k}: bool = ge %b{k}, %p{k}
+        check %under{k} # proved
+        %c{k}: i64 = add %b{k}, %minus
+        yield %c{k}
+      }}
+      %q{k}: i64 = neg %n
+      %after{k}: bool = ge %r{k}, %q{k}
+      check %after{k} # proved
+    """
+    body = loop.format(k=0, init="%s") + loop.format(k=1, init="%t") + loop.format(k=2, init="%r0")
+    expect(program("%n: i64, %x: f64[%n], %s: i64, %t: i64", body), [6, N, 5, 3], [6, N, -2, 1])

@@ -5,7 +5,8 @@ What is not proved stays. The proofs are those of :mod:`tracejit.lower.ranges`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ir.types import BOOL, ArrayType
@@ -86,6 +87,30 @@ class _Checks:
         truth = self.ranges.holds(op.operands[0], at)
         if truth is not None and not (op.operands[0].op is not None and op.operands[0].op.name == "const"):
             op.set_operands([_const(op, truth, kept), *op.operands[1:]])
+        elif truth is None:
+            self.arms(op, at)
+
+    def arms(self, op: Op, at: int) -> None:
+        """A choice that is made for one arm of a choice, and is decided by that arm being taken."""
+        p = op.operands[0]
+        if op.name == "if":
+            for region in op.regions:
+                holds = partial(self.ranges.holds, at=self.ranges.facts.span[region][1])
+                region.terminator.set_operands([self.decided(v, holds) for v in region.yields])
+            return
+        arms = [
+            self.decided(v, partial(self.ranges.holds_where, p, truth, at=at))
+            for v, truth in zip(op.operands[1:], (True, False))
+        ]
+        op.set_operands([p, *arms])
+
+    def decided(self, v: Value, holds: Callable[[Value], bool | None]) -> Value:
+        """What ``v`` is if it is chosen by a condition that is known."""
+        inner = v.op
+        if inner is None or inner.name != "select" or inner.operands[0].rank or inner not in self.ranges.facts.order:
+            return v
+        truth = holds(inner.operands[0])
+        return v if truth is None else inner.operands[1 if truth else 2]
 
     def operand(self, op: Op, at: int) -> Value | None:
         """The operand that the op gives back, if it is certain which."""

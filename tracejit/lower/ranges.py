@@ -443,6 +443,15 @@ class Ranges(Intervals):
             return self._compare(op, at)
         return None
 
+    def holds_where(self, p: Value, truth: bool, q: Value, at: int) -> bool | None:
+        """What ``q`` certainly is at ``at`` provided that ``p`` is ``truth``, or None."""
+        before = len(self._assumed)
+        self._suppose(p, truth, at)
+        try:
+            return self.holds(q, at)
+        finally:
+            del self._assumed[before:]
+
     def _compare(self, op: Op, at: int) -> bool | None:
         if op.name.endswith("_overflows"):
             return self._overflows(op, at)
