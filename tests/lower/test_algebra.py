@@ -121,6 +121,11 @@ FIRES = [
     ("i64", "select(gt(x, y), x, y)", "maximum(x, y)"),
     ("u8", "select(ge(x, y), y, x)", "minimum(y, x)"),
     ("i8", "select(le(x, 3), 3, x)", "maximum(x, 3)"),
+    ("i64", "select(p, 1, select(q, 1, x))", "select(or(p, q), 1, x)"),
+    ("i64", "select(p, select(q, x, 1), 1)", "select(and(p, q), x, 1)"),
+    ("i64", "select(p, add(x, y), add(x, y))", "add(x, y)"),
+    ("i64", "or_(gt(x, z), gt(y, maximum(x, z)))", "gt(maximum(y, maximum(x, z)), z)"),
+    ("i64", "or_(lt(y, minimum(x, z)), lt(x, z))", "lt(minimum(y, minimum(x, z)), z)"),
     ("bool", "select(p, True, False)", "p"),
     ("bool", "select(p, False, True)", "not(p)"),
     ("bool", "select(p, x, False)", "and(p, x)"),
@@ -176,6 +181,10 @@ STAYS = [
     ("f64", "select(p, 0.0, -0.0)"),
     ("f64", "select(lt(x, y), x, y)"),
     ("i64", "select(lt(x, y), x, z)"),
+    ("f64", "select(p, x, select(q, x, y))"),
+    ("f64", "or_(gt(x, z), gt(y, maximum(x, z)))"),
+    ("i64", "or_(ge(x, z), ge(y, maximum(x, z)))"),
+    ("i64", "or_(gt(x, z), gt(y, maximum(x, y)))"),
     ("c128", "eq(x, x)"),
 ]
 

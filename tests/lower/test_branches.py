@@ -433,3 +433,65 @@ def test_raise_under_a_condition_is_one_check() -> None:
         dce.run,
         inputs=[[1.0], [-1.0], [np.nan]],
     )
+
+
+RECORD = """
+        func f(%x: i64[8]) {{
+          %one: i64 = const 1
+          %n: i64 = const 8
+          %o: i64 = const 0
+          %r: i64, %s: i64, %t: i64 = for %o, %n, %one, %o, %o, %o {{ (%i: i64, %b: i64, %k: i64, %m: i64) ->
+            %v: i64 = view %x, %i {{pairs = ()}}
+            %more: bool = gt %v, %b
+            %b1: i64, %k1: i64, %m1: i64 = if %more {{
+              yield %v, %i, {then}
+            }} {{
+              yield %b, %k, %m
+            }}
+            yield %b1, %k1, %m1
+          }}
+          return %r, %s, %t
+        }}
+        """
+
+
+def test_a_record_with_companions_stays_a_branch() -> None:
+    """What is remembered of each record is not chosen in every turn; of few things it is."""
+    inputs = [[np.array([3, 1, 4, 1, 5, 9, 2, 6])]]
+    kept = apply(parse(RECORD.format(then="%v")), [simplify.run, simplify.flatten, dce.run], inputs)
+    assert [op.attrs["rare"] for op in kept.walk() if op.name == "if"] == [True]
+    few = apply(parse(RECORD.format(then="%m")), [simplify.run, simplify.flatten, dce.run], inputs)
+    assert count(few, "if") == 0 and count(few, "maximum") == 1
+
+
+STORES = """
+        func f(%x: i64[8], %p: bool, %i: i64, %j: i64) {{
+          %one: i64 = const 1
+          %two: i64 = const 2
+          %good: bool = gt %j, %one
+          %r: i64[8] = if %p {{
+            %a: i64[8] = update %x, %one, %i {{pairs = ()}}
+            yield %a
+          }} {{
+            %b: i64[8] = update %x, %two, %j {{pairs = ()}}
+            {after}
+            yield %b
+          }}
+          return %r
+        }}
+        """
+
+
+def test_arms_that_end_with_a_store_are_one_store() -> None:
+    inputs = [[np.arange(8), p, 3, 5] for p in (False, True)]
+    joint = apply(parse(STORES.format(after="")), [simplify.flatten, dce.run], inputs)
+    assert count(joint, "update") == 1 and count(joint, "if") == 0
+    # a check that follows a store which the caller may see is not passed
+    ordered = STORES.format(after='check %good {exception = ValueError, args = ("no",)}')
+    assert count(apply(parse(ordered), [simplify.flatten, dce.run], inputs), "update") == 2
+
+
+def test_what_a_proved_check_has_left_behind_is_no_work() -> None:
+    left = "".join(f"%d{k}: bool = gt %i, %two\n %e{k}: bool = and %d{k}, %good\n" for k in range(12))
+    function = apply(parse(STORES.format(after=left)), [simplify.flatten], [[np.arange(8), True, 3, 5]])
+    assert count(function, "if") == 0

@@ -7,7 +7,7 @@ import pytest
 from tests.lower.programs import Generator, arguments, outcome
 from tracejit.ir.text import parse_function, print_function
 from tracejit.ir.verify import verify
-from tracejit.lower import checks, dce, hoist, overflow, share, simplify, versions
+from tracejit.lower import checks, dce, hoist, overflow, recurrences, share, simplify, versions
 from tracejit.ops import REGISTRY, control
 
 PASSES = {
@@ -19,12 +19,25 @@ PASSES = {
     "overflow": overflow.run,
     "versions": versions.run,
     "dce": dce.run,
+    "recurrences": recurrences.run,
 }
 ORDERS = [
-    ["simplify", "share", "checks", "flatten", "hoist", "overflow", "versions", "simplify", "share", "dce"],
+    [
+        "simplify",
+        "share",
+        "checks",
+        "flatten",
+        "hoist",
+        "overflow",
+        "versions",
+        "simplify",
+        "share",
+        "dce",
+        "recurrences",
+    ],
     ["checks"],
     ["versions", "dce"],
-    ["hoist", "checks", "hoist"],
+    ["recurrences", "hoist", "checks", "hoist"],
     ["flatten", "checks", "dce"],
     ["dce", "share", "simplify"],
     ["checks", "simplify", "checks", "hoist", "simplify"],

@@ -85,7 +85,7 @@ def constant_right(op: Op) -> Scalar | None:
     return splat(op.operands[1])
 
 
-def _added(v: Value) -> tuple[Value, int]:
+def offset(v: Value) -> tuple[Value, int]:
     """An integer as ``base + constant`` (modulo its range)."""
     op = made_by(v, "add")
     if op is not None and is_integer(v):
@@ -106,7 +106,7 @@ def _add(s: Rewriter, op: Op) -> Value | None:
         if c == 0:
             return a
         if c is not None:
-            base, k = _added(a)
+            base, k = offset(a)
             if base is not a:
                 return s.apply(e.add, base, s.full(wrapped(k + int(c.real), a.dtype), a.type))
         for x, y in ((a, b), (b, a)):
@@ -130,7 +130,7 @@ def _sub(s: Rewriter, op: Op) -> Value | None:
     if is_integer(a):
         if c is not None:
             return s.apply(e.add, a, s.full(wrapped(-int(c.real), a.dtype), a.type))
-        (x, k), (y, m) = _added(a), _added(b)
+        (x, k), (y, m) = offset(a), offset(b)
         if x is y:
             return s.full(wrapped(k - m, a.dtype), a.type)
         total = made_by(a, "add")
@@ -347,7 +347,7 @@ def _compare_integer(s: Rewriter, op: Op, a: Value, c: int, bools: ArrayType) ->
     if decided is not None:
         return s.full(decided, bools)
     if op.name in ("eq", "ne"):
-        base, k = _added(a)
+        base, k = offset(a)
         if base is not a:
             primitive = e.eq if op.name == "eq" else e.ne
             return s.apply(primitive, base, s.full(wrapped(c - k, a.dtype), a.type))
@@ -401,6 +401,41 @@ def _and(s: Rewriter, op: Op) -> Value | None:
     return None
 
 
+def _strictly(v: Value, name: str) -> tuple[Value, Value] | None:
+    """``(x, k)`` of a comparison of integers that says ``x > k`` (for a ``maximum``) or ``x < k`` (``minimum``)."""
+    op = v.op
+    if op is None or op.name not in ("lt", "gt") or not is_integer(op.operands[0]):
+        return None
+    x, k = op.operands
+    return (x, k) if (op.name == "gt") == (name == "maximum") else (k, x)
+
+
+def _reaches(v: Value, k: Value, name: str) -> bool:
+    """Whether ``v`` is an extremum of ``k`` and others."""
+    op = made_by(v, name)
+    return op is not None and any(_alike(x, k) or _reaches(x, k, name) for x in op.operands)
+
+
+def _any_beyond(s: Rewriter, a: Value, b: Value) -> Value | None:
+    """``x > k or y > max(x, k)`` as ``max(y, max(x, k)) > k``; likewise for the minimum.
+
+    The running extremum of several integers asks so, number by number, whether any of them beat the first.
+    """
+    for name, primitive, compare in (("maximum", e.maximum, e.gt), ("minimum", e.minimum, e.lt)):
+        first, second = _strictly(a, name), _strictly(b, name)
+        if first is None or second is None:
+            continue
+        for (x, k), (y, m) in ((first, second), (second, first)):
+            best = made_by(m, name)
+            if best is None or not _reaches(m, k, name):
+                continue
+            if m is x or any(v is x for v in best.operands):
+                # what was made already is found again by those that ask of the next number
+                made = next((u for u in y.users if u.name == name and m in u.operands and u in s.out), None)
+                return s.apply(compare, s.apply(primitive, y, m) if made is None else made.result, k)
+    return None
+
+
 @rule("or")
 def _or(s: Rewriter, op: Op) -> Value | None:
     c = constant_right(op)
@@ -416,7 +451,7 @@ def _or(s: Rewriter, op: Op) -> Value | None:
             return x
         if _contains(x, "and", y):
             return y
-    return None
+    return _any_beyond(s, a, b) if a.dtype.kind == "b" else None
 
 
 @rule("xor")
@@ -454,6 +489,18 @@ def _shift(s: Rewriter, op: Op) -> Value | None:
 
 
 # --- choice and conversion
+def _equal(a: Value, b: Value) -> bool:
+    """Whether two values are one, or the same simple op of the same operands."""
+    if a is b:
+        return True
+    x, y = a.op, b.op
+    if x is None or y is None or x.primitive is not y.primitive or x.attrs or y.attrs or a.type != b.type:
+        return False
+    primitive = x.primitive
+    simple = isinstance(primitive, Primitive) and primitive.family == "elementwise"
+    return simple and all(map(_alike, x.operands, y.operands))
+
+
 def _alike(a: Value, b: Value) -> bool:
     """Whether two integers of one shape are one value, or the same constant."""
     x = splat(a)
@@ -463,7 +510,7 @@ def _alike(a: Value, b: Value) -> bool:
 @rule("select")
 def _select(s: Rewriter, op: Op) -> Value | None:
     p, a, b = op.operands
-    if a is b:
+    if _equal(a, b):
         return a
     c = splat(p)
     if c is not None:
@@ -495,6 +542,10 @@ def _select(s: Rewriter, op: Op) -> Value | None:
         return s.apply(e.select, p, first.operands[1], b)
     if second is not None and second.operands[0] is p:
         return s.apply(e.select, p, a, second.operands[2])
+    if x is not None and second is not None and same(splat(second.operands[1]), x):
+        return s.apply(e.select, s.apply(e.or_, p, second.operands[0]), a, second.operands[2])
+    if y is not None and first is not None and same(splat(first.operands[2]), y):
+        return s.apply(e.select, s.apply(e.and_, p, first.operands[0]), first.operands[1], b)
     return None
 
 

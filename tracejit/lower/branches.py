@@ -12,7 +12,7 @@ from tracejit.lower.facts import consequences
 from tracejit.lower.rewriter import replace
 from tracejit.lower.share import attr_key
 from tracejit.ops import elementwise as e
-from tracejit.ops.effects import constant, is_pure, is_speculatable
+from tracejit.ops.effects import constant, has_effects, is_pure, is_speculatable
 
 if TYPE_CHECKING:
     from tracejit.lower.simplify import Simplifier
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _BUDGET = 12
 """Cost up to which both arms of a branch are computed."""
 _CHECKS = 4
+_COMPANIONS = 3
+"""Results from which on a branch that is rarely taken stays a branch."""
 
 _COSTS = {
     **dict.fromkeys(("const", "cast", "neg", "not", "abs", "add", "sub", "and", "or", "xor", "select"), 1),
@@ -62,18 +64,67 @@ def _if(s: Simplifier, op: Op) -> None:
     if not op.results and all(len(r.ops) == 1 for r in op.regions):
         s.replace(op, ())
         return
+    stores = _joint_stores(op) if s.flatten else []
     if s.flatten and _is_small(op):
         _flatten(s, op)
+        for store in stores:
+            s.visit(store)
         return
     _results(s, op)
     if not op.results and all(len(r.ops) == 1 for r in op.regions):
         s.replace(op, ())
-        return
-    s.keep(op)
+    else:
+        s.keep(op)
+    for store in stores:
+        s.visit(store)
+
+
+def _joint_stores(op: Op) -> list[Op]:
+    """Let both arms of a branch that end with a store to one array yield what they store and where; the stores to do
+    after the branch.
+
+    What is left in the arms is often little enough to compute both, and a branch that nobody can foresee is gone.
+    """
+    stores: list[Op] = []
+    for k in reversed(range(len(op.results))):
+        last = [_last_store(region, k) for region in op.regions]
+        if last[0] is None or last[1] is None or last[0].operands[0] is not last[1].operands[0]:
+            continue
+        if op.regions[0].contains(last[0].operands[0].block) or last[0].attrs != last[1].attrs:
+            continue
+        new = [Value(v.type, op) for v in last[0].operands[1:]]
+        joint = Op(last[0].primitive, (last[0].operands[0], *new), (op.results[k].type,), last[0].attrs, (), op.loc)
+        replace(op.results[k], joint.result)
+        op.results += new
+        for region, store in zip(op.regions, last):
+            assert store is not None
+            region.terminator.set_operands([*region.yields, *store.operands[1:]])
+        drop_slots(op, [n for n in range(len(op.results)) if n != k])
+        for store in last:
+            assert store is not None
+            store.erase()
+        stores.append(joint)
+    return stores
+
+
+def _last_store(region: Block, k: int) -> Op | None:
+    """The store of one element whose result ``region`` yields, for nothing else and with no effect after it."""
+    store = region.yields[k].op
+    if store is None or store.name != "update" or store.block is not region or store.operands[1].rank:
+        return None
+    if (
+        list(store.result.users) != [region.terminator]
+        or store.result.dim_users
+        or region.yields.count(store.result) > 1
+    ):
+        return None
+    return None if any(map(has_effects, region.ops[region.ops.index(store) : -1])) else store
 
 
 def _results(s: Simplifier, op: Op) -> None:
     """Give results their names outside where both arms yield the same, or values that exist outside."""
+    if "rare" not in op.attrs and _is_record(op):
+        op.attrs = {**op.attrs, "rare": True}
     keep = []
     for k, r in enumerate(op.results):
         if not r.is_used:
@@ -81,12 +132,33 @@ def _results(s: Simplifier, op: Op) -> None:
         a, b = (_outside(s, region, region.yields[k]) for region in op.regions)
         if a is not None and b is not None and (a is b or _identical(a, b)):
             replace(r, a)
-        elif a is not None and b is not None and r.rank == 0:
+        elif a is not None and b is not None and r.rank == 0 and "rare" not in op.attrs:
             replace(r, s.apply(e.select, op.operands[0], a, b))
         else:
             keep.append(k)
     if len(keep) < len(op.results):
         drop_slots(op, keep)
+
+
+def _is_record(op: Op) -> bool:
+    """Whether a branch keeps track of an extremum and of where it was met: ``if x > best: best, i, j = x, k, m``.
+
+    The more numbers have been seen, the fewer of them are records, so that the branch is foreseen by the processor
+    nearly always. To choose each of the results in every turn takes longer, unless there are few of them.
+    """
+    order = op.operands[0].op
+    if order is None or order.name not in ("lt", "le", "gt", "ge") or sum(r.is_used for r in op.results) < _COMPANIONS:
+        return False
+    then, otherwise = (region.yields for region in op.regions)
+    for x, best in (order.operands, order.operands[::-1]):
+        loop = best.owner.parent if isinstance(best.owner, Block) else None
+        if (
+            loop is not None
+            and loop.name in ("for", "while")
+            and any(map(lambda a, b: a is x and b is best, then, otherwise))
+        ):
+            return True
+    return False
 
 
 def _outside(s: Simplifier, region: Block, v: Value) -> Value | None:
@@ -98,14 +170,18 @@ def _outside(s: Simplifier, region: Block, v: Value) -> Value | None:
 
 
 def _is_small(op: Op) -> bool:
-    if any(r.rank for r in op.results):
+    if "rare" in op.attrs or any(r.rank for r in op.results):
         return False
     cost = 0
+    unused: set[Op] = set()
     for region in op.regions:
         checks = 0
-        for inner in region.ops[:-1]:
+        for inner in reversed(region.ops[:-1]):
             if inner.name == "check":
                 checks += 1
+                continue
+            if is_pure(inner) and all(unused.issuperset(v.users) and not v.dim_users for v in inner.results):
+                unused.add(inner)  # what a check asked for that has been proved
                 continue
             if inner.name in ("floordiv", "mod") and inner.operands[0].dtype.kind in "iu":
                 if constant(inner.operands[1]) is None:

@@ -15,6 +15,7 @@ from tracejit.lower import (
     loops,
     overflow,
     ownership,
+    recurrences,
     share,
     simplify,
     versions,
@@ -38,6 +39,7 @@ OPTIMIZE: tuple[tuple[str, Pass], ...] = (
     ("simplify", simplify.run),
     ("share", share.run),
     ("dce", dce.run),
+    ("recurrences", recurrences.run),
 )
 """Array-level passes that keep what the program means."""
 
