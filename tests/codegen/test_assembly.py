@@ -97,6 +97,49 @@ def test_a_loop_that_polls_counts_once_a_turn() -> None:
         assert text.count("(%r") < 8  # nothing of the loop lives in memory
 
 
+def test_a_condition_and_its_body_load_once_and_branch_once() -> None:
+    """Following links: the body has the element that the condition has looked at, and one jump ends a turn."""
+
+    def write(b: LoopBuilder, x: Value, n: Value) -> Sequence[Value]:
+        def body(c: LoopBuilder, k: Value, steps: Value) -> Sequence[Value]:
+            return [c.load(x, k), c.apply(ew.add, steps, c.const(1, I))]
+
+        return loop_while(b, lambda c, k, steps: c.apply(ew.ne, c.load(x, k), k), body, n, b.const(0, I))
+
+    lines = [line.strip() for line in Native(build([(I,), I], write, noalias={0}, readonly={0})).code.asm.splitlines()]
+    if ON_X86:
+        assert sum("(%rdi," in line for line in lines) == 2  # one before the loop, one in it
+        polled = next(k for k, line in enumerate(lines) if "tj_poll" in line)
+        jumps = [k for k, line in enumerate(lines[:polled]) if re.match(r"jn?e\s", line)]
+        assert len(jumps) == 3  # into the loop, around it, and out of it or to the poll
+
+
+def test_the_constant_of_an_extremum_stays_where_it_is() -> None:
+    """``max(max(x[i], 0), left)``: one conditional move is between two turns."""
+
+    def write(b: LoopBuilder, x: Value, gap: Value, n: Value) -> Sequence[Value]:
+        zero = b.const(0, I)
+
+        def body(c: LoopBuilder, i: Value, left: Value) -> Sequence[Value]:
+            first = c.apply(ew.maximum, c.load(x, i), zero)
+            best = c.apply(ew.maximum, first, c.apply(ew.sub, left, gap))
+            c.store(x, i, best)
+            return [best]
+
+        return loop_over(b, n, body, zero)
+
+    function = build([(I,), I, I], write, noalias={0})
+    x = np.array([3, -1, -9, 12, -3, 0])
+    want, left = x.copy(), 0
+    for i, v in enumerate(x):
+        want[i] = left = max(v, 0, left - 2)
+    assert Native(function)(x, 2, 6) == [left] and (x == want).all()
+    if ON_X86:
+        after = [line for line in loops(function)[0] if not line.startswith("#")]
+        sub = next(k for k, n in enumerate(names(after)) if n.startswith("sub"))
+        assert not any(n.startswith(("sar", "andn")) for n in names(after[sub:])[:4])
+
+
 def test_a_minimum_on_the_critical_path_is_no_branch() -> None:
     """Levenshtein distance: what the turn before stored comes back in a register, through conditional moves."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from tracejit.codegen import costs, elementwise, integers, memory, runtime_ir, vector
+from tracejit.codegen import costs, elementwise, integers, memory, runtime_ir, vector, while_loops
 from tracejit.codegen.costs import FUEL
 from tracejit.codegen.lanes import Lanes
 from tracejit.codegen.scalars import BOOL, I64, SCALARS, Operand
@@ -43,6 +43,7 @@ class Kernel:
         env: The operand of every value emitted so far.
         lanes: Writes instructions on single elements.
         failures: Edges to the common failing exit: result code and label.
+        settled: Ops whose results have been found already, together with others or in another way.
         allocates: Whether there are buffers outside of the frame.
         tracks: Whether it depends on the way through the program which of these are alive, so that a table says it.
     """
@@ -57,7 +58,7 @@ class Kernel:
         self.env: dict[Value, Operand] = {}
         self.costs = costs.Costs()
         self.failures: list[tuple[int, str]] = []
-        self._done: set[Op] = set()
+        self.settled: set[Op] = set()
         self.sites: list[Op] = []
         self.effects: list[Op] = []
         self.allocates = False
@@ -123,7 +124,7 @@ class Kernel:
         return self.operands(block.yields)
 
     def op(self, op: Op) -> None:
-        if op in self._done:
+        if op in self.settled:
             return
         rule = _RULES.get(op.primitive.name)
         if rule is not None:
@@ -135,7 +136,18 @@ class Kernel:
         if self._wrapping and (found := self._shared_overflow(op)) is not None:
             self.env[op.results[0]] = found
             return
-        self.env[op.results[0]] = elementwise.apply(self.lanes, op, self.operands(op.operands))
+        r = elementwise.apply(self.lanes, op, self.operands(op.operands))
+        if op.name in ("minimum", "maximum") and self._stays_inside(op):
+            r = self.lanes.opaque(SCALARS[op.result.dtype].llvm, str(r))
+        self.env[op.results[0]] = r
+
+    def _stays_inside(self, op: Op) -> bool:
+        """Whether LLVM would move the constant of ``max(max(x, 0), y)`` to the outside. In a loop ``y`` stands there
+        because it is known last (:mod:`tracejit.lower.recurrences`), and ``max(max(x, y), 0)`` takes longer."""
+        if op.result.dtype.kind not in "iu" or op.block is self.source.body or len(op.result.users) > 1:
+            return False
+        constants = [self.lanes.known(x) is not None for x in self.operands(op.operands)]
+        return any(constants) and all(u.name == op.name and u.block is op.block for u in op.result.users)
 
     def _wrapping_key(self, name: str, op: Op) -> tuple[str, str, str]:
         a, b = (v.label for v in op.operands)
@@ -159,6 +171,12 @@ class Kernel:
             entry = self._wrapping[key] = (integers.with_overflow(self.lanes, name, a, b), op.block)
         return entry[0][op.name in _OVERFLOW]
 
+    def forget(self, block: Block) -> None:
+        """``block`` is about to be written again, with other values."""
+        for key, entry in self._wrapping.items():
+            if entry is not None and entry[1] is not None and block.contains(entry[1]):
+                self._wrapping[key] = None
+
     def const(self, op: Op) -> None:
         self.env[op.result] = self.lanes.constant(SCALARS[op.result.dtype], op.attrs["value"])
 
@@ -166,7 +184,8 @@ class Kernel:
     def if_(self, op: Op) -> None:
         f = self.function
         then, otherwise, join = f.new_label("then"), f.new_label("else"), f.new_label("join")
-        f.branch_if(self.text(op.operands[0]), then, otherwise)
+        facts = f", !prof {self.module.rare()}" if op.attrs.get("rare") else ""
+        f.branch_if(self.text(op.operands[0]), then, otherwise, facts)
         edges: list[tuple[list[Operand], str]] = []
         for label, region in zip((then, otherwise), op.regions, strict=True):
             f.start(label)
@@ -186,43 +205,13 @@ class Kernel:
 
     # --- loops
     @contextmanager
-    def _scalar_without_vectors(self) -> Iterator[None]:
+    def scalar_without_vectors(self) -> Iterator[None]:
         """Around the writing of a loop: one in which no loop was written with vectors is left to LLVM's loop passes,
         which have nothing to do for loops around vector loops."""
         before = self._vector_loops
         yield
         if self._vector_loops == before:
             self.scalar_loops = True
-
-    def while_(self, op: Op) -> None:
-        with self._scalar_without_vectors():
-            self._while(op)
-
-    def _while(self, op: Op) -> None:
-        f = self.function
-        head, body, done = f.new_label("while"), f.new_label("body"), f.new_label("done")
-        before = f.label
-        f.branch(head)
-        f.start(head)
-        phis = self.phis(op.results)
-        for phi, v in zip(phis, self.operands(op.operands)):
-            phi.add(v, before)
-        carried = [phi.operand for phi in phis]
-        condition, region = op.regions
-        self.bind(condition.params, carried)
-        (go,) = self.block(condition)
-        assert isinstance(go, str)
-        f.branch_if(go, body, done)
-        f.start(body)
-        self.bind(region.params, carried)
-        values = self.block(region)
-        if not self.costs.pays(region) and not self.costs.pays(condition):
-            self.charge(str(1 + self.costs.of_parts(condition) + self.costs.of_parts(region)))
-        for phi, v in zip(phis, values):
-            phi.add(v, f.label)
-        f.branch(head)
-        f.start(done)
-        self.bind(op.results, carried)
 
     def for_(self, op: Op) -> None:
         trips = costs.static_trips(op)
@@ -236,7 +225,7 @@ class Kernel:
         if trips is not None and cost is not None and trips * cost <= UNROLLED:
             self._straight_for(op, trips)
             return
-        with self._scalar_without_vectors():
+        with self.scalar_without_vectors():
             self._for(op, trips, cost)
 
     def _for(self, op: Op, trips: int | None, cost: int | None) -> None:
@@ -262,6 +251,7 @@ class Kernel:
         (region,) = op.regions
         carried = self.operands(op.operands[3:])
         for turn in range(trips):
+            self.forget(region)
             self.bind(region.params, [self.lanes.num(I64, start + turn * step), *carried])
             carried = self.block(region)
         self.bind(op.results, carried)
@@ -447,27 +437,58 @@ class Kernel:
         result = f.fresh()
         f.line(f"{result} = phi i64 [ {i}, %{before} ], [ {positive}, %{wrapped} ]")
         self.env[wrap.results[0]] = result
-        self._done.add(wrap)
+        self.settled.add(wrap)
 
     def charge(self, amount: str) -> None:
         """Take ``amount`` units of work from the fuel; poll when it is used up."""
-        f, e = self.function, self.lanes
-        fuel = self.fuel()
-        held, go_on, poll = f.fresh(), f.new_label("on"), f.new_label("poll")
-        f.line(f"{held} = load i64, ptr {fuel}, align 8")
-        left = e.op("sub nsw", "i64", held, amount)
-        f.line(f"store i64 {left}, ptr {fuel}, align 8")
-        f.branch_likely(e.op("icmp sge", "i64", left, "0"), go_on, poll)
+        f = self.function
+        go_on, poll = f.new_label("on"), f.new_label("poll")
+        f.branch_likely(self._burn(amount), go_on, poll)
         lines, f.lines = f.lines, self._cold
+        self._poll(poll, go_on)
+        f.lines = lines
+        f.start(go_on)
+
+    def again(self, go: str, amount: str | None, body: str, done: str) -> tuple[list[str], str]:
+        """The end of a loop's turn: charge ``amount``, and go to ``body`` if ``go``, to ``done`` if not.
+
+        One branch does both.
+
+        Returns:
+            The blocks from which ``body`` is reached, and that from which ``done`` is.
+        """
+        f, e = self.function, self.lanes
+        if amount is None:
+            f.branch_if(go, body, done)
+            return [f.label], f.label
+        both = e.opaque("i32", e.convert("zext", "i1", "i32", e.op("and", "i1", go, self._burn(amount))))
+        last, pause, poll = f.label, f.new_label("pause"), f.new_label("poll")
+        f.branch_if(e.op("icmp ne", "i32", both, "0"), body, pause)
+        f.start(pause)
+        f.branch_likely(e.op("xor", "i1", go, "true"), done, poll)
+        lines, f.lines = f.lines, self._cold
+        self._poll(poll, body)
+        f.lines = lines
+        return [last, poll], pause
+
+    def _burn(self, amount: str) -> str:
+        """Whether there is fuel left after ``amount`` more units of work."""
+        f, fuel, held = self.function, self.fuel(), self.function.fresh()
+        f.line(f"{held} = load i64, ptr {fuel}, align 8")
+        left = self.lanes.op("sub nsw", "i64", held, amount)
+        f.line(f"store i64 {left}, ptr {fuel}, align 8")
+        return self.lanes.op("icmp sge", "i64", left, "0")
+
+    def _poll(self, poll: str, go_on: str) -> None:
+        """The block ``poll``: look for signals, then go on."""
+        f = self.function
         f.start(poll)
         self.module.need(POLL, "i32", "ptr")
-        f.line(f"store i64 {FUEL}, ptr {fuel}, align 8")
+        f.line(f"store i64 {FUEL}, ptr {self.fuel()}, align 8")
         status = f.fresh()
         f.line(f"{status} = call i32 @{POLL}(ptr %context) {_POLL_FACTS}")
         self.failures.append((PYTHON_ERROR, poll))
-        f.branch_if(e.op("icmp eq", "i32", status, "0"), go_on, "failure")
-        f.lines = lines
-        f.start(go_on)
+        f.branch_if(self.lanes.op("icmp eq", "i32", status, "0"), go_on, "failure")
 
     def fuel(self) -> str:
         if self._fuel is None:
@@ -627,7 +648,7 @@ def _never_overflows(v: Value) -> bool:
 _RULES: dict[str, Callable[[Kernel, Op], None]] = {
     "const": Kernel.const,
     "if": Kernel.if_,
-    "while": Kernel.while_,
+    "while": while_loops.emit,
     "for": Kernel.for_,
     "check": Kernel.check,
     "print": Kernel.python,

@@ -50,6 +50,9 @@ class _DeviceKernel(Kernel):
     def charge(self, amount: str) -> None:
         pass
 
+    def again(self, go: str, amount: str | None, body: str, done: str) -> tuple[list[str], str]:
+        return super().again(go, None, body, done)
+
     def chunked(
         self,
         start: str,

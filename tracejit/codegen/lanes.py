@@ -160,6 +160,14 @@ class Lanes:
     def not_(self, condition: str) -> str:
         return self.op("xor", "i1", condition, self.splat_literal("i1", "true"))
 
+    def opaque(self, llvm: str, x: str) -> str:
+        """The scalar integer ``x`` as a value that LLVM knows nothing about; this takes no instruction."""
+        if self.module.dialect is not LLVM:
+            return x
+        r = self.function.fresh()
+        self.function.line(f'{r} = call {llvm} asm "", "=r,0"({llvm} {x})')
+        return r
+
     def intrinsic(self, name: str, llvm: str, *operands: str, extra: str = "") -> str:
         """``llvm.name`` over operands of one type; ``extra`` are trailing arguments (``, i1 false``)."""
         if name in self.module.dialect.lacks:

@@ -96,6 +96,10 @@ class ModuleText:
         """Branch weights: the first target, except in failures."""
         return self.node('!{!"branch_weights", i32 1048575, i32 1}')
 
+    def rare(self) -> str:
+        """Branch weights: the second target nearly always."""
+        return self.node('!{!"branch_weights", i32 1, i32 2000}')
+
     def parts(self) -> list[str]:
         if self.math:
             from tracejit.codegen import vmath

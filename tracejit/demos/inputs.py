@@ -170,7 +170,8 @@ def csr_product(size: Size, seed: int) -> Arguments:
 
 
 def union_find(size: Size, seed: int) -> Arguments:
-    nodes, edges = {"tiny": (12, 8), "small": (3000, 3000), "demo": (100_000, 100_000)}[size]
+    """Random edges. Of a few thousand, met again in every call, a processor learns by heart where each search ends."""
+    nodes, edges = {"tiny": (12, 8), "small": (30_000, 30_000), "demo": (100_000, 100_000)}[size]
     return np.random.default_rng(seed).integers(0, nodes, (edges, 2)), nodes
 
 
