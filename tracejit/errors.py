@@ -15,6 +15,7 @@ Places are found where the error leaves the front end (:func:`locate`), so that 
 from __future__ import annotations
 
 import ast
+import functools
 import linecache
 from collections.abc import Callable, Container, Iterator, Sequence
 from types import CodeType, FrameType, TracebackType
@@ -23,6 +24,7 @@ from typing import Any, TypeVar
 from tracejit.ir.loc import Loc
 
 E = TypeVar("E", bound=BaseException)
+F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = __name__.partition(".")[0]
 _USER_PARTS = (f"{_PACKAGE}.demos",)  # part of the package, but written as a user would write it
@@ -279,6 +281,20 @@ def stripped(error: E) -> E:
     elif context is not None:
         context.__traceback__ = strip_traceback(context.__traceback__)
     return error
+
+
+def cleanly(function: F) -> F:
+    """``function`` without tracejit's frames in the tracebacks of what it raises."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:
+            stripped(error)
+            raise
+
+    return wrapper  # type: ignore[return-value]
 
 
 def runtime_error(exception: E, loc: Loc) -> E:

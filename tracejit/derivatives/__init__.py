@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
 
 import numpy as np
 
-from tracejit.errors import stripped
+from tracejit.errors import cleanly
 from tracejit.runtime.jitted import Jitted, JittedBase, compiled
 from tracejit.runtime.options import Options
 from tracejit.trace.context import is_tracing
@@ -41,6 +41,7 @@ def grad(
 ) -> Callable[[Callable[P, Any]], JittedBase[P, Any]]: ...
 
 
+@cleanly
 def grad(
     function: Any = None,
     /,
@@ -108,6 +109,7 @@ def value_and_grad(
 ) -> Callable[[Callable[P, Any]], JittedBase[P, tuple[Any, Any]]]: ...
 
 
+@cleanly
 def value_and_grad(
     function: Any = None,
     /,
@@ -148,6 +150,7 @@ def jvp(
 ) -> Any: ...
 
 
+@cleanly
 def jvp(function: Any, /, *vectors: Any, has_aux: bool = False) -> Any:
     """The derivative of a function along a direction, in forward mode.
 
@@ -185,6 +188,7 @@ def vjp(function: Callable[P, Any], /, *, has_aux: bool = False) -> JittedBase[P
 def vjp(function: Callable[..., Any], /, *primals: Any, has_aux: bool = False) -> Any: ...
 
 
+@cleanly
 def vjp(function: Any, /, *primals: Any, has_aux: bool = False) -> Any:
     """The value of a function, and a function that carries a cotangent of its result back to its arguments.
 
@@ -225,6 +229,7 @@ def linearize(function: Callable[P, Any], /, *, has_aux: bool = False) -> Jitted
 def linearize(function: Callable[..., Any], /, *primals: Any, has_aux: bool = False) -> Any: ...
 
 
+@cleanly
 def linearize(function: Any, /, *primals: Any, has_aux: bool = False) -> Any:
     """The value of a function, and its derivative at that point as a function of tangents.
 
@@ -270,6 +275,7 @@ def jacfwd(
 ) -> Callable[[Callable[P, Any]], JittedBase[P, Any]]: ...
 
 
+@cleanly
 def jacfwd(
     function: Any = None,
     /,
@@ -327,6 +333,7 @@ def jacrev(
 ) -> Callable[[Callable[P, Any]], JittedBase[P, Any]]: ...
 
 
+@cleanly
 def jacrev(
     function: Any = None,
     /,
@@ -377,6 +384,7 @@ def jacobian(
 ) -> Callable[[Callable[P, Any]], JittedBase[P, Any]]: ...
 
 
+@cleanly
 def jacobian(
     function: Any = None,
     /,
@@ -428,6 +436,7 @@ def hessian(
 ) -> Callable[[Callable[P, Any]], JittedBase[P, Any]]: ...
 
 
+@cleanly
 def hessian(
     function: Any = None,
     /,
@@ -473,6 +482,7 @@ def hvp(
 ) -> Any: ...
 
 
+@cleanly
 def hvp(function: Any, /, *vectors: Any, has_aux: bool = False) -> Any:
     """The Hessian of a function that returns one number, times a vector, without making the matrix.
 
@@ -504,6 +514,7 @@ def hvp(function: Any, /, *vectors: Any, has_aux: bool = False) -> Any:
 # --- derivatives by rules of the user ---------------------------------------------------------------------------------
 
 
+@cleanly
 def custom_jvp(function: Callable[P, R]) -> JittedBase[P, R]:
     """A compiled function with a derivative rule of its own, for tangents.
 
@@ -540,6 +551,7 @@ def custom_jvp(function: Callable[P, R]) -> JittedBase[P, R]:
     return made
 
 
+@cleanly
 def custom_vjp(function: Callable[P, R]) -> JittedBase[P, R]:
     """A compiled function with a derivative rule of its own, for cotangents.
 
@@ -584,6 +596,7 @@ def custom_root(
 ) -> JittedBase[P, R]: ...
 
 
+@cleanly
 def custom_root(residual: Any, solver: Any = None, /, *, linear_solve: Any = None) -> Any:
     """A compiled solver of an equation, differentiated by the equation and not through the steps of the solver.
 
@@ -615,13 +628,9 @@ def custom_root(residual: Any, solver: Any = None, /, *, linear_solve: Any = Non
         >>> round(tracejit.grad(root)(4.0), 9), round(tracejit.grad(tracejit.grad(root))(4.0), 9)
         (0.25, -0.03125)
     """
-    try:
-        for what, f in (("residual", residual), ("linear_solve", linear_solve)):
-            if not callable(f) and (what == "residual" or f is not None):
-                raise TypeError(f"{what} of custom_root is a function, not {_kind(f)}")
-    except TypeError as error:
-        stripped(error)
-        raise
+    for what, f in (("residual", residual), ("linear_solve", linear_solve)):
+        if not callable(f) and (what == "residual" or f is not None):
+            raise TypeError(f"{what} of custom_root is a function, not {_kind(f)}")
     options = (residual, linear_solve)
     if solver is None:
         return functools.partial(_derived, "custom_root", selected=None, options=options, remember=False)
@@ -658,6 +667,7 @@ def checkpoint(function: Callable[P, R], /) -> JittedBase[P, R]: ...
 def checkpoint() -> Callable[[Callable[P, R]], JittedBase[P, R]]: ...
 
 
+@cleanly
 def checkpoint(function: Any = None, /) -> Any:
     """A compiled function that reverse mode computes again, instead of keeping what it computed on the way.
 
@@ -680,6 +690,7 @@ def checkpoint(function: Any = None, /) -> Any:
     return _derived("checkpoint", function, None, ())
 
 
+@cleanly
 def checkpointed(items: Iterable[T], schedule: int | str = "sqrt") -> Iterable[T]:
     """Have reverse mode compute turns of a ``for`` loop again: ``for i in tracejit.checkpointed(range(n))``.
 
@@ -730,6 +741,7 @@ def _with_rule(how: str, function: Any, method: str) -> Any:
 # --- making them ------------------------------------------------------------------------------------------------------
 
 
+@cleanly
 def _derived(
     how: str,
     function: Any,
@@ -742,16 +754,12 @@ def _derived(
         return functools.partial(_derived, how, selected=selected, options=options)
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(_derived(how, function.__func__, selected, options))
-    try:
-        if not callable(function) or isinstance(function, type):
-            raise TypeError(f"{how} takes a function, not {_kind(function)}")
-        if selected is not None:
-            from tracejit.derivatives.selection import select
+    if not callable(function) or isinstance(function, type):
+        raise TypeError(f"{how} takes a function, not {_kind(function)}")
+    if selected is not None:
+        from tracejit.derivatives.selection import select
 
-            options = (select(function, *selected, how), *options)
-    except TypeError as error:
-        stripped(error)
-        raise
+        options = (select(function, *selected, how), *options)
     # the same function again, as in ``grad(f)(x)`` in a loop, must not be compiled again
     if remember and isinstance(function, _KNOWN_BY_IDENTITY) and not is_tracing():
         return _remembered(how, function, options)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tracejit.derivatives.leaves import Inputs, directions, floats, is_float, leaf_of
 from tracejit.derivatives.selection import parameter_name
-from tracejit.errors import DerivativeError
+from tracejit.errors import DerivativeError, cleanly
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ops.custom import custom
 from tracejit.trace import calls
@@ -21,7 +21,7 @@ from tracejit.trace.context import current
 from tracejit.trace.control import control
 from tracejit.trace.recording import Recorded, Recording
 from tracejit.trace.scalars import ScalarTracer
-from tracejit.trace.transformed import Transformed, name_of
+from tracejit.trace.transformed import Transformed, definition, name_of
 from tracejit.trace.trees import is_number, mapped, structure
 
 
@@ -42,11 +42,13 @@ class WithRule(Transformed):
         self.__name__ = self.__qualname__ = name_of(function)
         self.__doc__ = getattr(function, "__doc__", None)
 
+    @cleanly
     def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """See :func:`tracejit.custom_jvp`."""
         self._define(rule)
         return rule
 
+    @cleanly
     def defvjp(self, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
         """See :func:`tracejit.custom_vjp`."""
         self._define(forward, backward)
@@ -80,7 +82,9 @@ class WithRule(Transformed):
                 result, kept = calls.call(self.target(), inside, named), None
             else:
                 pair = calls.call(self.rules[0], inside, named)
-                result, kept = _pair(pair, f"the forward rule of {name_of(self.function)}", "(result, residuals)")
+                result, kept = _pair(
+                    pair, self.rules[0], f"the forward rule of {name_of(self.function)}", "(result, residuals)"
+                )
             main = recording.close((result, kept))
         _check_pure(main, what)
         result, kept = main.settle(main.inline(main.function))
@@ -117,9 +121,9 @@ class WithRule(Transformed):
             tangents = Inputs(recording, what)
             moving = tuple(tangents.stand_in(_vectors(x), f"the tangent of {n}") for x, n in zip(values, names))
             pair = calls.call(self.rules[0], (inside, moving), named)
-            _, tangent = _pair(pair, what, "(result, tangent of the result)")
+            _, tangent = _pair(pair, self.rules[0], what, "(result, tangent of the result)")
             types = [v.type for v in floats(result)]
-            found = directions(result, tangent, types, "tangent", "the result")  # type: ignore[arg-type]
+            found = directions(result, tangent, types, "tangent", "result")  # type: ignore[arg-type]
             recorded = recording.close(None, found)
         _check_pure(recorded, what)
         return _linear(recorded, recording, len(tangents.values))
@@ -137,6 +141,7 @@ class WithRule(Transformed):
                 raise DerivativeError(
                     f"{what} gives {structure(back)}, expected a tuple of {len(values)}: a cotangent per argument",
                     hint="None for an argument without a derivative",
+                    loc=definition(self.rules[1]),
                 )
             found: list[Value] = []
             for x, ct, name in zip(values, back, names):
@@ -160,9 +165,9 @@ def _vectors(tree: Any) -> Any:
     return mapped(lambda x, _: x if is_float(x) else None, tree)
 
 
-def _pair(x: Any, what: str, expected: str) -> tuple[Any, Any]:
+def _pair(x: Any, rule: Any, what: str, expected: str) -> tuple[Any, Any]:
     if not isinstance(x, (tuple, list)) or len(x) != 2:
-        raise DerivativeError(f"{what} gives {structure(x)}, expected a pair: {expected}")
+        raise DerivativeError(f"{what} gives {structure(x)}, expected a pair: {expected}", loc=definition(rule))
     return x[0], x[1]
 
 

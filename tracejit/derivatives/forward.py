@@ -37,7 +37,10 @@ class Jvp(Transformed):
         check_tuple(tangents, "tangents", what)
         function = self.target()
         if len(primals) != len(tangents):
-            raise DerivativeError(f"{what}: there are {len(primals)} primals and {len(tangents)} tangents")
+            raise DerivativeError(
+                f"{what}: a tangent is expected for each of {len(primals)} primals, and {len(tangents)} given",
+                hint="None for what is constant",
+            )
         moved: list[Value] = []
         with Recording(self.__name__, orders=1) as recording:
             inputs = Inputs(recording, what)
@@ -48,7 +51,7 @@ class Jvp(Transformed):
             ]
             given, named = self.bind(tuple(values), {})
             result = calls.call(function, tuple(given), named)
-            main = split_aux(result, what)[0] if self.has_aux else result
+            main = split_aux(result, what, function)[0] if self.has_aux else result
             recorded = recording.close(result, floats(main))
         types = [v.type for v in inputs.values]
         for x, t, name in zip(primals, tangents, names):

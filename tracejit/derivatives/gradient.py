@@ -14,7 +14,7 @@ from tracejit.trace import calls
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.recording import Recording
 from tracejit.trace.tracer import lift
-from tracejit.trace.transformed import Transformed, name_of
+from tracejit.trace.transformed import Transformed, definition, name_of
 from tracejit.trace.trees import is_number, kind_of, structure
 from tracejit.transform.vjp import gradient
 
@@ -53,7 +53,9 @@ class Gradient(Transformed):
             if self.holomorphic:
                 check_complex(inputs, what)
             result = calls.call(function, tuple(values), named)
-            loss = scalar_loss(split_aux(result, what)[0] if self.has_aux else result, what, self.holomorphic)
+            loss = scalar_loss(
+                split_aux(result, what, function)[0] if self.has_aux else result, what, function, self.holomorphic
+            )
             recorded = recording.close(result, [loss])
         derivative = gradient(recorded.function, inputs.positions(recorded), recorded.count)
         outputs = recorded.inline(derivative)
@@ -77,22 +79,25 @@ def check_complex(inputs: Inputs, what: str) -> None:
             )
 
 
-def split_aux(result: Any, what: str) -> tuple[Any, Any]:
+def split_aux(result: Any, what: str, function: Any) -> tuple[Any, Any]:
     """The two parts of a result that has more than what is differentiated."""
     if not isinstance(result, tuple) or len(result) != 2:
         raise DerivativeError(
             f"{what} has has_aux=True, and the function returns {structure(result)}",
             hint="return value, aux",
+            loc=definition(function),
         )
     return result[0], result[1]
 
 
-def scalar_loss(loss: Any, what: str, holomorphic: bool) -> Value:
+def scalar_loss(loss: Any, what: str, function: Any, holomorphic: bool) -> Value:
     """The one number that a gradient is the derivative of."""
     if not is_number(loss):
         hint = "has_aux=True, if the first of two results is to be differentiated" if isinstance(loss, tuple) else None
         raise DerivativeError(
-            f"{what} needs a function that returns one number, and it returns {structure(loss)}", hint=hint
+            f"{what} needs a function that returns one number, and it returns {structure(loss)}",
+            hint=hint,
+            loc=definition(function),
         )
     if isinstance(loss, ArrayTracer) and loss.ndim:
         raise DerivativeError(

@@ -16,7 +16,7 @@ from tracejit.trace import calls, dims
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.recording import Recording
 from tracejit.trace.scalars import ScalarTracer
-from tracejit.trace.transformed import Transformed, name_of
+from tracejit.trace.transformed import Transformed, definition, name_of
 from tracejit.trace.trees import kind_of, mapped
 from tracejit.transform.jacobian import jacobians
 
@@ -51,8 +51,8 @@ class Jacobian(Transformed):
             if self.holomorphic:
                 check_complex(inputs, what)
             result = calls.call(function, tuple(values), named)
-            main = split_aux(result, what)[0] if self.has_aux else result
-            found = _results(main, what)
+            main = split_aux(result, what, function)[0] if self.has_aux else result
+            found = _results(main, what, function)
             mode = self._mode(inputs, found, what)
             recorded = recording.close(result, found)
         primal = recorded.function
@@ -112,11 +112,12 @@ def _cheaper(given: list[Value], found: list[Value]) -> Mode:
     return "reverse" if all(not v.rank for v in found) else "forward"
 
 
-def _results(main: Any, what: str) -> list[Value]:
+def _results(main: Any, what: str, function: Any) -> list[Value]:
     found = floats(main)
     if not found:
         raise DerivativeError(
-            f"{what} needs a function that returns floating-point numbers, and it returns {kind_of(main)}"
+            f"{what} needs a function that returns floating-point numbers, and it returns {kind_of(main)}",
+            loc=definition(function),
         )
     return found
 

@@ -162,6 +162,7 @@ def directions(tree: Any, given: Any, types: Sequence[ArrayType], what: str, pat
     found: list[Value] = []
 
     def look(leaf: Any, x: Any, where: str) -> None:
+        where = "the result" if where == "result" else where
         known = leaf if isinstance(leaf, Leaf) else leaf_of(leaf) if is_number(leaf) else None
         if known is None or not known.is_float:
             if x is not None:

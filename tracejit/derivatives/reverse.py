@@ -15,6 +15,7 @@ from tracejit.derivatives.forward import POSITIONAL
 from tracejit.derivatives.gradient import split_aux
 from tracejit.derivatives.leaves import Inputs, described, directions, filled, floats
 from tracejit.derivatives.selection import parameter_name
+from tracejit.errors import DerivativeError, cleanly
 from tracejit.ir.core import Function, Value
 from tracejit.runtime.jitted import compiled
 from tracejit.runtime.options import Options
@@ -47,7 +48,7 @@ class Split(Transformed):
             names = [parameter_name(self.function, k) for k in range(len(given))]
             values = [inputs.stand_in(x, name, optional=True) for x, name in zip(given, names)]
             result = calls.call(function, tuple(values), named)
-            main = split_aux(result, what)[0] if self.has_aux else result
+            main = split_aux(result, what, function)[0] if self.has_aux else result
             recorded = recording.close(result, floats(main))
         primal, positions = recorded.function, inputs.positions(recorded)
         if self.how == "vjp":
@@ -113,8 +114,13 @@ class Linear(Transformed):
         lengths = dict(zip(self.program.params, residuals))
         types: list[Any] = [_with_lengths(p, lengths) for p in params]
         if self.how == "vjp":
-            moved = directions(self.result, vector, types, "cotangent", "the result")
+            moved = directions(self.result, vector, types, "cotangent", "result")
         else:
+            if len(vector) != len(self.arguments):
+                raise DerivativeError(
+                    f"linearize of {self.name}: a tangent is expected for each of {len(self.arguments)} arguments, "
+                    f"and {len(vector)} given"
+                )
             moved = []
             for (name, tree), t in zip(self.arguments, vector, strict=True):
                 moved += directions(tree, t, types[len(moved) :], "tangent", name)
@@ -160,6 +166,7 @@ class Pullback(_Fields, Inlined):
         (cotangent,) = args
         return calls.call(self.program, (self.residuals, cotangent), {})
 
+    @cleanly
     def __call__(self, cotangent: Any, /) -> Any:
         return self.program(self.residuals, cotangent)
 
@@ -175,5 +182,6 @@ class Pushforward(_Fields, Inlined):
     def inline(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         return calls.call(self.program, (self.residuals, args), {})
 
+    @cleanly
     def __call__(self, *tangents: Any) -> Any:
         return self.program(self.residuals, tangents)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tracejit.errors import stripped
+from tracejit.ir.loc import Loc
 from tracejit.trace.control import control
 
 
@@ -60,6 +61,13 @@ class Transformed(Inlined):
         self.__doc__ = f"{how} of {name}."
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Not for calls: what says why arguments do not fit."""
+        try:
+            self.__signature__.bind(*args, **kwargs)
+        except TypeError as error:
+            if isinstance(self.function, types.FunctionType) and self.__signature__ == self.inner_signature:
+                self.function(*args, **kwargs)  # fails before its body runs, with Python's message
+            raise TypeError(f"{self.__qualname__}: {error}") from None
         raise AssertionError("transforms are compiled, or inlined")
 
     def target(self) -> Any:
@@ -90,6 +98,17 @@ def name_of(function: Any) -> str:
         return name_of(function.func)
     found = getattr(function, "__qualname__", None) or getattr(function, "__name__", None)
     return str(found or type(function).__qualname__).replace("<locals>.", "").rpartition("..")[2]
+
+
+def definition(function: Any) -> Loc | None:
+    """Where a function is defined."""
+    while not isinstance(function, types.FunctionType):
+        inner = getattr(function, "func", None) or getattr(function, "__func__", None)
+        function = inner or getattr(function, "__wrapped__", None) or getattr(function, "function", None)
+        if function is None:
+            return None
+    code = function.__code__
+    return Loc(code.co_filename, code.co_firstlineno, function=code.co_qualname)
 
 
 def signature_of(function: Any) -> inspect.Signature:
