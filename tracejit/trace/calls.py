@@ -160,7 +160,7 @@ def convert(function: types.FunctionType) -> types.FunctionType | None:
     if context.is_converted(function.__code__):
         return function  # it was made by a function that is converted, or has no source
     if libraries.is_library_code(function.__code__) and not _is_root(function):
-        return routine(function) if libraries.is_routine(function) else None
+        return routine(function) if context.in_routine and libraries.is_routine(function) else None
     captures = control().captures
     ready = captures.converted.get(function)
     if ready is None:

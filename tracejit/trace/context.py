@@ -57,6 +57,7 @@ class Context:
         nonnegative: Values that are at least 0 by what they are, though not by how they are computed (loop counters,
             dimensions of arguments). See also :meth:`assume_nonnegative`.
         exact: Results of integer arithmetic that cannot have wrapped around.
+        in_routine: Whether a function is being traced that is not the user's, but ours or NumPy's.
         trusted: Whether a routine of ours is being traced, whose indices are in bounds and count from the start.
         capture_array: Turns a concrete array met while tracing into a box (a hidden input); None: into a constant.
         inputs: Whatever the control side keeps about the program's inputs.
@@ -82,6 +83,7 @@ class Context:
         self.index_values: dict[Any, tuple[Value, Block | None, int]] = {}  # see trace.dims
         self.forms: dict[Value, Any] = {}  # see trace.dims
         self.nonzeros: dict[Value, tuple[list[Value], Block, int]] = {}  # see trace.advanced
+        self.in_routine = False
         self.trusted = False
         self._user_codes: dict[int, CodeType] = {}
         self._routine_codes: dict[int, CodeType] = {}

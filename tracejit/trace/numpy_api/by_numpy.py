@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tracejit.trace import routines
 from tracejit.trace.context import current
 from tracejit.trace.numpy_api.table import implements
 
@@ -28,10 +29,8 @@ NAMES = (
 def _declare(function: Any, implementation: FunctionType) -> None:
     @implements(function, always=True)
     def traced(*args: Any, **kwargs: Any) -> Any:
-        from tracejit.trace import calls
-
         current().at()
-        return calls.routine(implementation)(*args, **kwargs)
+        return routines.run_library(implementation, args, kwargs)
 
 
 def _install() -> None:

@@ -8,7 +8,7 @@ A routine relies on its arguments having been checked, and is trusted: its indic
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tracejit.trace.context import current
@@ -16,12 +16,21 @@ from tracejit.trace.context import current
 
 def run(routine: Callable[..., Any], *args: Any) -> Any:
     """Trace ``routine(*args)`` into the program that is being recorded."""
+    return _traced(routine, args, {}, True)
+
+
+def run_library(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Trace a call of a function of NumPy that is written in Python, all of whose indices are checked."""
+    return _traced(function, args, kwargs, False)
+
+
+def _traced(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], trusted: bool) -> Any:
     from tracejit.trace import calls
 
     context = current()
-    before = context.trusted
-    context.trusted = True
+    before = context.in_routine, context.trusted
+    context.in_routine, context.trusted = True, trusted
     try:
-        return calls.routine(routine)(*args)  # type: ignore[arg-type]
+        return calls.routine(function)(*args, **kwargs)
     finally:
-        context.trusted = before
+        context.in_routine, context.trusted = before
