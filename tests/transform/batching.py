@@ -16,7 +16,7 @@ from tracejit.ir.verify import verify
 from tracejit.ops.interpret import interpret
 from tracejit.transform.batch import batch
 
-FAILURES = (ValueError, OverflowError, IndexError, ZeroDivisionError)
+FAILURES = (ValueError, ArithmeticError, LookupError, TypeError, RuntimeError, NameError)
 Axes = list[int | None]
 Run = Callable[[Function, Sequence[Any]], Any]
 
