@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from tracejit.codegen import costs, elementwise, integers, memory, runtime_ir, vector, while_loops
+from tracejit.codegen import costs, elementwise, integers, memory, runtime_ir, spmd, vector, while_loops
 from tracejit.codegen.costs import FUEL
 from tracejit.codegen.lanes import Lanes
 from tracejit.codegen.scalars import BOOL, I64, SCALARS, Operand
@@ -221,6 +221,9 @@ class Kernel:
         if op.attrs.get("vector") and vector.emit(self, op, trips):
             self._vector_loops += 1
             return
+        if op.attrs.get("parallel") and spmd.emit(self, op, trips):
+            self._vector_loops += 1
+            return
         cost = self.costs.of(op.regions[0])
         if trips is not None and cost is not None and trips * cost <= UNROLLED:
             self._straight_for(op, trips)
@@ -390,6 +393,10 @@ class Kernel:
         f.branch("failure")
         f.lines = lines
         f.start(go_on)
+
+    def number_of(self, check: Op) -> int:
+        """The result of the kernel that says that a check has failed."""
+        return self._numbers[check] + 1
 
     def check(self, op: Op) -> None:
         def payload() -> None:

@@ -166,12 +166,12 @@ class _Batch:
     # --- ops that are regular
     def block(self, block: Block, b: Builder) -> None:
         """The ops of a block but the last."""
-        for parts in plan(block, self.variation):
-            for op in parts.before:
+        for stage in plan(block, self.variation):
+            for op in stage.before:
                 self.op(b, op)
-            if parts.members:
-                self.loop_over_lanes(b, parts.members, _used_outside(parts.members))
-            for op in parts.after:
+            if stage.members:
+                self.loop_over_lanes(b, stage.members, _used_outside(stage.members))
+            for op in stage.after:
                 self.op(b, op)
 
     def op(self, b: Builder, op: Op) -> None:
