@@ -316,3 +316,27 @@ def sigmoid_relu_and_softmax(x):
 @exact(lambda rng: [(rand(rng, 4), 2.0, 3), (rand(rng, 4, "f4"), 2.0, 3), (rand(rng, 4, "i8"), 0.5, 3)])
 def scalars_stay_weak(x, a, n):
     return a * x + n, x / n, x * n, x - a, (a + n) * x, np.add(x, n), np.multiply(a, x)
+
+
+@case(lambda rng: [(np.arange(-3, 4), n) for n in (5, 300, -129)] + [(np.arange(-3, 4), 1.5)])
+def select_of_small_integers_and_numbers(x, n):
+    small = x.astype(np.int8)
+    a = np.select([x < 0, x > 1], [small, n], 2)
+    b = np.select([x < 0, x == 2], [small, 300], n)
+    c = np.select([x < 0], [True], False)
+    return a, b, c, np.select([x[0] < 0], [3], 4), np.select([x > 0], [np.float32(1)], 2**40)
+
+
+@case(lambda rng: [(np.arange(-3, 4), 5), (np.arange(3), 5)], raises=TypeError)
+def select_that_cannot_be_cast(x, n):
+    return np.select([x < 0, x > 2], [x.astype(np.uint8), n])
+
+
+@case(lambda rng: [(np.arange(-3, 4),)], raises=TypeError)
+def select_by_what_is_no_bool(x):
+    return np.select([x], [1])
+
+
+@case(lambda rng: [(np.arange(n), np.arange(3)) for n in (3, 1, 4, 5)], raises=ValueError)
+def select_of_shapes_that_do_not_meet(x, y):
+    return np.select([x > 0, y > 1], [x, 1])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+import numpy as np
+
 from tracejit.ir.core import Value
 from tracejit.ir.types import Dim
 from tracejit.ops.builder import Builder
@@ -32,6 +34,21 @@ def fail_with(exception: type[BaseException], text: str, *shapes: Sequence[Dim])
 def operands_fail(shapes: Sequence[Sequence[Dim]]) -> Fail:
     """What NumPy raises when operands do not broadcast."""
     return fail_with(ValueError, "operands could not be broadcast together with shapes " + "%s " * len(shapes), *shapes)
+
+
+def objects_fail(shapes: Sequence[Sequence[Dim]]) -> Fail:
+    """What NumPy raises when arrays cannot be broadcast against each other; which two it names, it decides itself."""
+
+    def fail(ok: Predicate) -> None:
+        if ok is False:
+            known = [tuple(d if isinstance(d, int) else 1 for d in shape) for shape in shapes]
+            np.broadcast_shapes(*known)  # raises, unless another pair is what does not fit
+        text = "shape mismatch: objects cannot be broadcast to a single shape"
+        if len(shapes) == 2:
+            text += ".  Mismatch is between arg 0 with shape %s and arg 1 with shape %s."
+        fail_with(ValueError, text, *(shapes if len(shapes) == 2 else ()))(ok)
+
+    return fail
 
 
 def common_shape(shapes: Sequence[Sequence[Dim]], fail: Fail) -> Dims:

@@ -75,6 +75,7 @@ class Expressions(Visitor, ast.NodeTransformer):
         self.free = free
         self.sites = sites
         self.unbound_loads: set[ast.Name] = set()
+        self.unbound_free: set[ast.Name] = set()
         self.first_param: str | None = None
         self._bound: list[frozenset[str]] = []  # names bound by the comprehensions around
 
@@ -109,6 +110,8 @@ class Expressions(Visitor, ast.NodeTransformer):
         if where == "local":
             if node in self.unbound_loads:
                 return at(hook("bound", at(ast.Constant(node.id), node), node), node)
+            if node in self.unbound_free:
+                return at(hook("free", at(ast.Constant(node.id), node), node), node)
             if node.id not in self.scope.local and not any(node.id in bound for bound in self._bound):
                 return at(hook("free", at(ast.Constant(node.id), node), node), node)
             return node

@@ -7,6 +7,7 @@ first and which it surely assigns) and one pass down (what is read later) are ex
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from tracejit.record import field, record
@@ -244,6 +245,7 @@ class Flow:
         branches: Per ``ast.If``.
         loops: Per loop.
         unbound_loads: The ``ast.Name`` nodes (loads of locals) that may find no value.
+        unbound_free: The same in comprehensions that are functions of their own, as generators are.
         unbound_updates: The statements ``name += ...`` that may find no value.
     """
 
@@ -251,6 +253,7 @@ class Flow:
     branches: dict[ast.If, BranchInfo] = field(default_factory=dict)
     loops: dict[ast.stmt, LoopInfo] = field(default_factory=dict)
     unbound_loads: set[ast.Name] = field(default_factory=set)
+    unbound_free: set[ast.Name] = field(default_factory=set)
     unbound_updates: set[ast.AugAssign] = field(default_factory=set)
     _effects: dict[ast.stmt, Effects] = field(default_factory=dict)
 
@@ -461,18 +464,25 @@ class Flow:
         unsure = self.scope.local - bound
         if not unsure:
             return
-        stack: list[ast.AST] = [node]
+        # each with the names that comprehensions around it bind, and whether one of those is a function of its own
+        stack: list[tuple[ast.AST, Names, bool]] = [(node, _NONE, False)]
         while stack:
-            n = stack.pop()
+            n, hidden, inner = stack.pop()
             if isinstance(n, ast.Name):
-                if n.id in unsure and isinstance(n.ctx, ast.Load):
-                    self.unbound_loads.add(n)
+                if n.id in unsure and n.id not in hidden and isinstance(n.ctx, ast.Load):
+                    (self.unbound_free if inner else self.unbound_loads).add(n)
             elif isinstance(n, COMPREHENSIONS):
-                stack.append(n.generators[0].iter)
+                first = n.generators[0].iter
+                stack.append((first, hidden, inner))
+                hidden |= frozenset(name for g in n.generators for name in target_names(g.target))
+                inner = inner or isinstance(n, ast.GeneratorExp) or sys.version_info < (3, 12)
+                for part in children(n):
+                    parts = children(part) if isinstance(part, ast.comprehension) else (part,)
+                    stack.extend((p, hidden, inner) for p in parts if p is not first)
             elif isinstance(n, SCOPES):
-                stack.extend(outside(n))
+                stack.extend((part, hidden, inner) for part in outside(n))
             else:
-                stack.extend(children(n))
+                stack.extend((part, hidden, inner) for part in children(n))
 
 
 def _header(st: ast.stmt) -> Iterator[ast.AST]:

@@ -219,7 +219,7 @@ class Statements(Expressions):
         self.flow = Flow(scope)
         if any(isinstance(st, ast.If | ForLoop | WhileLoop) for st in every_statement(node.body)):
             self.flow.run(node.body)
-        self.unbound_loads = self.flow.unbound_loads
+        self.unbound_loads, self.unbound_free = self.flow.unbound_loads, self.flow.unbound_free
         for arg in (*every, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg):
             if arg is not None:
                 arg.annotation = None

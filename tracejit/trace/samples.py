@@ -25,6 +25,8 @@ def sample(x: Any) -> Any:
         return type_of(x.alternatives[0])(1)
     if isinstance(x, ArrayTracer):
         return np.ones((1,) * x.ndim, x.dtype)
+    if type(x) is list or type(x) is tuple:
+        return type(x)(map(sample, x))
     return "" if isinstance(x, Tracer) else x
 
 

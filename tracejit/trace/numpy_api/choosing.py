@@ -16,10 +16,10 @@ from tracejit.trace.context import current
 from tracejit.trace.conversions import item
 from tracejit.trace.numpy_api.arguments import as_array, axis_of, check_writeable, order_like, reject
 from tracejit.trace.numpy_api.reductions import all_
-from tracejit.trace.numpy_api.shaping import ravel
+from tracejit.trace.numpy_api.shaping import broadcast_arrays, ravel
 from tracejit.trace.numpy_api.table import implements, method
 from tracejit.trace.numpy_api.ufuncs import call, operand_value, result_dtype
-from tracejit.trace.scalars import ScalarTracer, is_scalar
+from tracejit.trace.scalars import ScalarTracer, alternatives_of, is_scalar
 
 _UNSET = object()
 
@@ -43,17 +43,13 @@ def where(condition: Any, x: Any = _UNSET, y: Any = _UNSET, /) -> Any:
         return nonzero(condition)
     if x is _UNSET or y is _UNSET:
         raise ValueError("either both or neither of x and y should be given")
-    return _choose(condition, x, y, WHERE_CHECKS)
-
-
-def _choose(condition: Any, x: Any, y: Any, checks: bool) -> ArrayTracer:
     b = current().at()
     operands = [v if isinstance(v, ArrayTracer) or is_scalar(v) else as_array(v) for v in (x, y)]
     dtype = result_dtype(operands)
     mask = as_array(condition)
     values = [b.cast(mask.read(), BOOL)]
     for v in operands:
-        if checks and not isinstance(v, ArrayTracer):
+        if WHERE_CHECKS and not isinstance(v, ArrayTracer):
             if type(v) is int:
                 np.where(False, dtype.type(0), v)  # raises for this number
             values.append(operand_value(b, v, dtype))
@@ -144,10 +140,31 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
         raise ValueError("list of cases must be same length as list of conditions")
     if not condlist:
         raise ValueError("select with an empty condition list is not possible")
-    result = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist)):
-        result = _choose(condition, choice, result, checks=False)
-    return result
+    given = [v if _is_weak(v) else as_array(v) for v in (*choicelist, default)]
+    dtype = result_dtype(given)
+    conditions = broadcast_arrays(*condlist)
+    for k, condition in enumerate(conditions):
+        if condition.dtype != bool:
+            raise TypeError(f"invalid entry {k} in condlist: should be boolean ndarray")
+    *choices, rest = broadcast_arrays(*given)
+    for choice in reversed(choices):
+        if not np.can_cast(choice.dtype, dtype, "same_kind"):
+            raise TypeError(
+                f"Cannot cast array data from {choice.dtype!r} to {dtype!r} according to the rule 'same_kind'"
+            )
+    b = current().at()
+    shapes = [x.shape_dims for x in (conditions[0], rest)]
+    shape = broadcast.common_shape(shapes, broadcast.objects_fail(shapes))
+    result = broadcast.spread(b, b.cast(rest.read(), dtype), shape)
+    for condition, choice in zip(reversed(conditions), reversed(choices)):
+        mask = broadcast.spread(b, condition.read(), shape)
+        result = b.apply(E.select, mask, broadcast.spread(b, b.cast(choice.read(), dtype), shape), result)
+    return ArrayTracer(result)
+
+
+def _is_weak(x: Any) -> bool:
+    """Whether a choice of ``np.select`` is a Python number, whose type counts less than that of arrays."""
+    return is_scalar(x) and all(kind == "python" and dtype.kind != "b" for kind, dtype in alternatives_of(x))
 
 
 @implements(np.copyto, always=True)

@@ -346,8 +346,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[ArrayTracer, ...]
     current().at()
     arrays = [as_array(x) for x in args]
     shapes = [x.shape_dims for x in arrays]
-    text = "shape mismatch: objects cannot be broadcast to a single shape"
-    target = broadcast.common_shape(shapes, broadcast.fail_with(ValueError, text))
+    target = broadcast.common_shape(shapes, broadcast.objects_fail(shapes))
     results = []
     for x in arrays:
         lens = broadcast.broadcast_lens(x.shape_dims, target)
