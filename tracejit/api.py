@@ -38,6 +38,7 @@ def jit(
     static_argnames: str | Iterable[str] = (),
     static_argnums: int | Iterable[int] = (),
     shapes: Shapes | None = None,
+    check_nan: bool | None = None,
 ) -> JittedBase[P, R]: ...
 
 
@@ -47,6 +48,7 @@ def jit(
     static_argnames: str | Iterable[str] = (),
     static_argnums: int | Iterable[int] = (),
     shapes: Shapes | None = None,
+    check_nan: bool | None = None,
 ) -> Callable[[Callable[P, R]], JittedBase[P, R]]: ...
 
 
@@ -57,6 +59,7 @@ def jit(
     static_argnames: str | Iterable[str] = (),
     static_argnums: int | Iterable[int] = (),
     shapes: Shapes | None = None,
+    check_nan: bool | None = None,
 ) -> Any:
     """Compile a Python function to native code.
 
@@ -74,6 +77,9 @@ def jit(
         static_argnums: The same by position.
         shapes: ``"auto"`` compiles for the shapes at hand, then once more for any value of the dimensions that change;
             ``"static"`` for each shape; ``"dynamic"`` for any shape from the first call on. Default: the setting.
+        check_nan: Look for the first ``nan`` or ``inf`` that comes out of finite numbers, in the function and in the
+            derivatives inside it, and raise ``FloatingPointError`` at the line that made it. What ``np.where`` leaves
+            out does not count. For finding mistakes: such code is slow. Default: the setting.
 
     Example:
         >>> import numpy as np, tracejit
@@ -87,7 +93,7 @@ def jit(
         'norm'
     """
     try:
-        options = Options(_names(static_argnames), _numbers(static_argnums), _shapes(shapes))
+        options = Options(_names(static_argnames), _numbers(static_argnums), _shapes(shapes), check_nan)
         return _Decorator(options) if function is _MISSING else _jit(function, options)
     except (TypeError, ValueError) as error:
         stripped(error)

@@ -69,6 +69,7 @@ class Settings:
     max_unroll: int = 1024
     inline_depth: int = 200
     max_versions: int = 256
+    check_nan: bool = False
 
 
 _ABOUT: dict[str, tuple[Callable[[str], Any], str]] = {
@@ -87,6 +88,11 @@ _ABOUT: dict[str, tuple[Callable[[str], Any], str]] = {
     "unroll_nest": (_count, "... as long as nested ones together make at most so many copies of a statement"),
     "max_unroll": (_count, "the longest loop that is unrolled because its body needs the index as a Python value"),
     "inline_depth": (_count, "how deep calls of Python functions are followed"),
+    "check_nan": (
+        _flag,
+        "what is compiled raises FloatingPointError where nan or inf first comes out of finite numbers, and says in "
+        "which operation, also in derivatives; for finding mistakes: such code is slow",
+    ),
     "max_versions": (_count, "how many versions of one function may be compiled before that is an error"),
 }
 """How the text of a setting is read, and what the setting does."""

@@ -245,6 +245,10 @@ class Dispatcher:
             )
         traced = self._trace(signature, bound, shared)
         signature, family, groups, program = traced.signature, traced.family, traced.groups, traced.program
+        if self.options.check_nan if self.options.check_nan is not None else config.current().check_nan:
+            from tracejit.transform import check_nan
+
+            check_nan.instrument(program.function)
         from tracejit.runtime import explain
 
         reason = explain.reason(signature, family.versions, self.versions, bound.values)

@@ -13,3 +13,4 @@ class Options:
     static_argnames: tuple[str, ...] = ()
     static_argnums: tuple[int, ...] = ()
     shapes: Shapes | None = None
+    check_nan: bool | None = None

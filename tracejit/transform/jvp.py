@@ -73,7 +73,7 @@ class _Forward:
         ops, block.ops = block.ops, []
         b = Builder(block)
         for op in ops:
-            b.loc = op.loc
+            b.loc = op.loc.as_role("tangent", op.name)
             if op.name == "if":
                 block.append(op)
                 self.branch(op)

@@ -50,7 +50,7 @@ class Reverse:
         for op in reversed(region.forward.ops[:-1]):
             if not any(r in cts for r in op.results):
                 continue
-            cts.b.loc = op.loc
+            cts.b.loc = op.loc.as_role("cotangent", op.name)
             if op.name == "if":
                 self.branch(op, cts, region)
             elif op.name in ("for", "while"):
