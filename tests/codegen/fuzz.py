@@ -344,7 +344,7 @@ def run(seed: int, *, show: bool = False) -> None:
     if show:
         print(function)
     target = TARGETS[seed % len(TARGETS)]
-    optimize = (None, "light", "full")[seed // 3 % 3]
+    optimize = (None, "light", "peephole", "full")[seed // 3 % 4]
     native = Native(function, target, optimize=optimize)  # type: ignore[arg-type]
     if show:
         print(native.text)

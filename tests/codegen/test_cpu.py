@@ -45,13 +45,13 @@ def outside(x: int) -> int:
 IMPORTS = {"outside": ctypes.cast(outside, ctypes.c_void_p).value or 0}
 
 
-@pytest.mark.parametrize("optimize", ["none", "light", "full"])
+@pytest.mark.parametrize("optimize", ["none", "light", "peephole", "full"])
 def test_compiled_code_runs_and_calls_imported_addresses(optimize: cpu.Optimize) -> None:
     code = cpu.compile_module(WITH_IMPORT, symbols=["f"], imports=IMPORTS, optimize=optimize)
     assert INT_TO_INT(code.address["f"])(5) == 210
 
 
-@pytest.mark.parametrize("optimize", ["none", "light", "full"])
+@pytest.mark.parametrize("optimize", ["none", "light", "peephole", "full"])
 def test_a_pipeline_serves_many_modules(optimize: cpu.Optimize) -> None:
     for k in range(3):
         code = cpu.compile_module(ADD.format(k=k), symbols=[f"add_{k}"], optimize=optimize)

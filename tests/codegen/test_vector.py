@@ -39,7 +39,7 @@ def is_vectorised(function: Function, target: Target = WIDE) -> bool:
 
 
 def test_brief_kernels_are_translated_as_they_are() -> None:
-    def pipeline(turns: int, vector: bool) -> str:
+    def pipeline(turns: int, vector: bool, dtype: Any = F) -> str:
         def double(b: LoopBuilder, x: Value, out: Value) -> Sequence[Value]:
             def body(c: LoopBuilder, i: Value) -> None:
                 a = c.load(x, i)
@@ -47,10 +47,11 @@ def test_brief_kernels_are_translated_as_they_are() -> None:
 
             return loop_over(b, turns, body, vector=vector)
 
-        return emit_kernel(build([(F,), (F,)], double, noalias={0, 1}), target=WIDE).optimize
+        return emit_kernel(build([(dtype,), (dtype,)], double, noalias={0, 1}), target=WIDE).optimize
 
     assert pipeline(8, True) == "none"
-    assert pipeline(1000, True) == "light"
+    assert pipeline(1000, True) == pipeline(1000, True, I) == "light"
+    assert pipeline(1000, True, np.dtype(np.complex64)) == pipeline(1000, True, np.dtype(np.int16)) == "peephole"
     assert pipeline(200, False) == "full"  # turns of one element each gain from LLVM at once
 
 

@@ -38,10 +38,13 @@ __all__ = [
     "vector_bits",
 ]
 
-Optimize = Literal["none", "light", "full"]
-"""How hard to work on a module. `none`: translate it as it is, in a third of the time; for code that is short or runs
-once per call. `light`: inline what is marked `alwaysinline`, then local simplification; meant for IR that already has
-explicit vectors and the loop structure it wants. `full`: LLVM's O3 with its loop and SLP vectorisers."""
+Optimize = Literal["none", "light", "peephole", "full"]
+"""How hard to work on a module.
+
+`none`: translate it as it is, in a third of the time; for code that is short or runs once per call. `light`: inline
+what is marked `alwaysinline`, share and drop what is redundant; meant for IR that already has explicit vectors and the
+loop structure it wants. `peephole`: the same, with LLVM's rules for instructions, which take longer than all else
+together. `full`: LLVM's O3 with its loop and SLP vectorisers."""
 
 _library_numbers = itertools.count()
 
@@ -299,32 +302,26 @@ class _Host:
         """The code generator that goes with a pipeline."""
         return self.quick_machine if optimize == "none" else self.machine
 
-    @functools.cached_property
-    def light(self) -> Any:
-        """The light pipeline."""
-        passes = self.binding.create_new_module_pass_manager()
-        passes.add_always_inliner_pass()
-        passes.add_simplify_cfg_pass()
-        passes.add_new_gvn_pass()
-        # after value numbering: before it, combined instructions keep addresses from being found equal
-        passes.add_instruction_combine_pass()
-        passes.add_dead_code_elimination_pass()
-        passes.add_global_dead_code_eliminate_pass()
-        return passes
-
-    def run_pipeline(self, optimize: Literal["light", "full"], module: Any) -> None:
-        """Optimise a module."""
-        options = self.binding.create_pipeline_tuning_options(2 if optimize == "light" else 3)
-        # a builder keeps what a run registers with it, and must not outlive the run
-        if optimize == "light":
-            self.light.run(module, self.binding.create_pass_builder(self.machine, options))
+    def run_pipeline(self, optimize: Literal["light", "peephole", "full"], module: Any) -> None:
+        """Optimise a module. Pipelines are made for one run: LLVM's own do not survive it, and a builder keeps what a
+        run registers with it."""
+        options = self.binding.create_pipeline_tuning_options(3 if optimize == "full" else 2)
+        if optimize != "full":
+            passes = self.binding.create_new_module_pass_manager()
+            passes.add_always_inliner_pass()
+            passes.add_simplify_cfg_pass()
+            if optimize == "peephole":
+                passes.add_instruction_combine_pass()
+            passes.add_new_gvn_pass()
+            passes.add_dead_code_elimination_pass()
+            passes.add_global_dead_code_eliminate_pass()
+            passes.run(module, self.binding.create_pass_builder(self.machine, options))
             return
         options.loop_vectorization = True
         # pairs gathered from scalar code cost more in shuffles and forwarded stores than they save (n-body: 1.5x)
         options.slp_vectorization = False
         options.loop_unrolling = options.loop_interleaving = True
         builder = self.binding.create_pass_builder(self.machine, options)
-        # LLVM's own pipelines do not survive a run, either (a new one takes a tenth of a millisecond)
         builder.getModulePassManager().run(module, builder)
 
     @contextlib.contextmanager

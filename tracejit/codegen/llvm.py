@@ -10,8 +10,9 @@ two numbers, a buffer a pointer. See `docs/architecture.md` for what it returns.
 
 from __future__ import annotations
 
-from typing import Literal
+import numpy as np
 
+from tracejit.codegen import cpu
 from tracejit.codegen.control import Kernel
 from tracejit.codegen.scalars import SCALARS
 from tracejit.codegen.target import Target
@@ -46,7 +47,7 @@ class KernelText:
     sites: tuple[Op, ...]
     effects: tuple[Op, ...]
     needs: frozenset[str]
-    optimize: Literal["none", "light", "full"]
+    optimize: cpu.Optimize
     slots: int
 
     @property
@@ -104,10 +105,6 @@ def emit_kernel(function: Function, *, symbol: str = "kernel", target: Target) -
     inlining = " noinline" if kernel.scalar_loops else ""
     attributes = f"attributes #0 = {{ nounwind{inlining} }}"
     parts = [text.finish(), *module.parts(), attributes]
-    optimize: Literal["none", "light", "full"] = "full" if kernel.scalar_loops else "light"
-    work = kernel.costs.of(function.body)
-    if optimize == "light" and work is not None and work <= BRIEF:
-        optimize = "none"
     slots = max((len(op.operands) - 1 for op in kernel.sites), default=0)
     return KernelText(
         "\n".join(parts) + "\n",
@@ -115,6 +112,20 @@ def emit_kernel(function: Function, *, symbol: str = "kernel", target: Target) -
         tuple(kernel.sites),
         tuple(kernel.effects),
         frozenset(module.needs),
-        optimize,
+        _pipeline(kernel),
         slots,
     )
+
+
+def _pipeline(kernel: Kernel) -> cpu.Optimize:
+    if kernel.scalar_loops:
+        return "full"
+    work = kernel.costs.of(kernel.source.body)
+    if work is not None and work <= BRIEF:
+        return "none"
+    # in what is written for the other dtypes LLVM finds nothing more to simplify
+    widened = any(r.dtype.kind == "c" or r.dtype in _NARROW for op in kernel.source.walk() for r in op.results)
+    return "peephole" if widened else "light"
+
+
+_NARROW = frozenset(map(np.dtype, ("i1", "i2", "i4", "u1", "u2", "u4", "f2")))
