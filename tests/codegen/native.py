@@ -52,8 +52,8 @@ def _driver(function: Function, kernel: KernelText) -> str:
 
 
 def _pipeline(kernel: KernelText) -> cpu.Optimize:
-    """The pipeline of a kernel, but two thirds of those that are not optimised because they are brief get one that longer
-    kernels have."""
+    """The pipeline of a kernel, but of those that are not optimised because they are brief, two thirds get one that
+    longer kernels have."""
     brief: tuple[cpu.Optimize, ...] = ("none", "light", "peephole")
     return brief[zlib.crc32(kernel.text.encode()) % 3] if kernel.optimize == "none" else kernel.optimize
 

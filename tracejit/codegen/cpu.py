@@ -44,7 +44,8 @@ Optimize = Literal["none", "light", "peephole", "full"]
 `none`: translate it as it is, in a third of the time; for code that is short or runs once per call. `light`: inline
 what is marked `alwaysinline`, share and drop what is redundant; meant for IR that already has explicit vectors and the
 loop structure it wants. `peephole`: the same, with LLVM's rules for instructions, which take longer than all else
-together. `full`: LLVM's O3 with its loop and SLP vectorisers."""
+together. `full`: LLVM's O2 with its loop vectoriser (O3 gains nothing on loops like ours, and takes up to twice as
+long)."""
 
 _library_numbers = itertools.count()
 
@@ -305,14 +306,15 @@ class _Host:
     def run_pipeline(self, optimize: Literal["light", "peephole", "full"], module: Any) -> None:
         """Optimise a module. Pipelines are made for one run: LLVM's own do not survive it, and a builder keeps what a
         run registers with it."""
-        options = self.binding.create_pipeline_tuning_options(3 if optimize == "full" else 2)
+        options = self.binding.create_pipeline_tuning_options(2)
         if optimize != "full":
             passes = self.binding.create_new_module_pass_manager()
             passes.add_always_inliner_pass()
             passes.add_simplify_cfg_pass()
-            if optimize == "peephole":
-                passes.add_instruction_combine_pass()
             passes.add_new_gvn_pass()
+            if optimize == "peephole":
+                # after value numbering: before it, combined instructions keep addresses from being found equal
+                passes.add_instruction_combine_pass()
             passes.add_dead_code_elimination_pass()
             passes.add_global_dead_code_eliminate_pass()
             passes.run(module, self.binding.create_pass_builder(self.machine, options))
@@ -364,7 +366,7 @@ class _Host:
         - Loop strength reduction finds nothing in loops of explicit vectors, whose addresses are as they should be,
           and takes half of the time of code generation to say so.
         """
-        switches = ["disable-lsr=true"] if optimize == "light" else []
+        switches = ["disable-lsr=true"] if optimize in ("light", "peephole") else []
         if optimize == "full" and self.triple.startswith(("x86_64", "i686")):
             switches.append("x86-cmov-converter=false")
         opposite = {"true": "false", "false": "true"}
