@@ -12,7 +12,7 @@ from tests.codegen.native import Native, take
 from tracejit.ir.core import Block, Function, Value
 from tracejit.ir.types import FLOAT64, INDEX, INT64, ArrayType
 from tracejit.lower import allocations, fuse, loops, ownership, pipeline
-from tracejit.ops import control, elementwise, reduction
+from tracejit.ops import REGISTRY, control, elementwise, reduction
 from tracejit.ops.builder import Builder
 from tracejit.ops.interpret import interpret
 from tracejit.ops.primitive import Primitive
@@ -435,3 +435,19 @@ def test_expressions_that_share_their_parts() -> None:
         return [x, b.sum(x, (0,))]
 
     agree(program([ArrayType(FLOAT64, (5,))], build), np.linspace(0, 1, 5))
+
+
+def test_products_of_transposed_results() -> None:
+    """A computed matrix is stored once, and the product reads it with other strides."""
+
+    def build(b: Builder, x: Value, y: Value) -> list[Value]:
+        h = b.apply(elementwise.tanh, b.apply(elementwise.mul, x, x))
+        product = b.apply(REGISTRY["matmul"], b.transpose(h, (1, 0)), y)
+        twice = b.apply(REGISTRY["matmul"], b.transpose(b.transpose(b.transpose(h, (1, 0)), (1, 0)), (1, 0)), y)
+        return [product, twice, h]
+
+    x, y = np.linspace(-1, 1, 32 * 40).reshape(32, 40), np.linspace(0, 1, 32 * 24).reshape(32, 24)
+    types = [ArrayType(FLOAT64, (32, 40)), ArrayType(FLOAT64, (32, 24))]
+    lowered = agree(program(types, build), x, y)
+    stores = [op for op in lowered.function.walk() if op.name == "tanh"]
+    assert len(stores) == 1

@@ -90,11 +90,14 @@ def _inline_operands(op: Op) -> Iterator[tuple[int, Value]]:
 
 
 def _keeps_matrix(view: Op) -> bool:
-    """Whether a view of a stored matrix can be handed to the matrix product as it is (strides instead of a copy)."""
+    """Whether a view of a matrix can be handed to the matrix product as it is (strides instead of a copy).
+
+    What it is a view of will be stored, because it is not inlined into a product; but another view may be.
+    """
     source = view.operands[0]
     if not source.rank:  # a broadcast number is stored nowhere
         return False
-    return not (source.op is not None and source.op.block is view.block and _is_candidate(source.op))
+    return source.op is None or source.op.block is not view.block or source.op.name != "view"
 
 
 def element_cost(op: Op) -> int:
