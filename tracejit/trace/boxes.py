@@ -409,7 +409,7 @@ class ArrayTracer(Tracer):
     @imag.setter
     def imag(self, value: Any) -> None:
         if self.dtype.kind != "c":
-            raise TypeError("array does not have imaginary part to set")
+            np.ones(()).imag = 1.0  # raises
         self.imag[...] = value
 
     def __getattr__(self, name: str) -> Any:

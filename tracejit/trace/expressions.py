@@ -270,7 +270,7 @@ class Expressions(Visitor, ast.NodeTransformer):
         with self._binding(*node.generators):
             for k, generator in enumerate(node.generators):
                 inner = items if k == 0 else self.expression(generator.iter)
-                generator.iter = at(hook("items", inner), inner)
+                generator.iter = at(hook("walk", inner), inner)
                 generator.ifs = [self.test(t) for t in generator.ifs]
             if isinstance(node, ast.DictComp):
                 node.key, node.value = self.expression(node.key), self.expression(node.value)

@@ -395,6 +395,12 @@ class Hooks:
             control().hold(items)
         return items
 
+    def walk(self, items: Any) -> Any:
+        """What a comprehension that Python runs goes over: where that fails is the same for all versions of Python."""
+        items = self.items(items)
+        known: Any = items
+        return iter(known) if isinstance(items, (Tracer, iterables.Staged)) else items
+
     unpack = items
     """``*items``."""
 

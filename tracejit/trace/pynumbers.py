@@ -85,21 +85,22 @@ Binary: TypeAlias = Callable[[Builder, Operand, Operand, Guard], Result]
 
 # --- failing --------------------------------------------------------------------------------------
 
-_failures: dict[tuple[Any, ...], BaseException] = {}
+_failures: dict[tuple[Any, ...], tuple[type[BaseException], tuple[Any, ...]]] = {}
 
 
 def failure_of(function: Callable[..., Any], *samples: Any) -> BaseException:
-    """The exception that ``function(*samples)`` raises in this version of Python."""
+    """An exception like that which ``function(*samples)`` raises in this version of Python."""
     key = (function, *map(repr, samples))
-    error = _failures.get(key)
-    if error is None:
+    known = _failures.get(key)
+    if known is None:
         try:
             function(*samples)
         except Exception as raised:
-            error = _failures[key] = raised.with_traceback(None)
+            known = _failures[key] = type(raised), raised.args
         else:
             raise AssertionError(f"{function} does not fail for {samples}")
-    return error
+    kind, args = known
+    return kind(*args)
 
 
 def succeeds(function: Callable[..., Any], *samples: Any) -> bool:
