@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import PAGES
+from tests.docs.pages import PAGES, ROOT
+from tracejit import config
+from tracejit.config import Settings
 
 
 def links(page: Path) -> list[Path]:
@@ -24,3 +26,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_page_is_linked_from_the_readme() -> None:
     assert {page.resolve() for page in PAGES[1:]} <= set(links(PAGES[0]))
+
+
+def test_every_setting_is_explained() -> None:
+    text = (ROOT / "docs" / "inspecting.md").read_text()
+    for name in Settings.__annotations__:
+        assert f"| `{name}` | `{config.variable(name)}` |" in text, name
