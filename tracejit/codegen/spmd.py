@@ -22,6 +22,10 @@ from tracejit.ops.effects import constant
 if TYPE_CHECKING:
     from tracejit.codegen.control import Kernel
 
+_NARROWEST = 256
+"""Bits of vectors below which there is nothing to be gained."""
+_LIGHT = 64
+"""Instructions of a body up to which registers suffice for vectors of twice the width."""
 _SHORT = 12
 """Instructions that run under an empty mask rather than being branched around."""
 
@@ -29,11 +33,13 @@ _SHORT = 12
 def emit(k: Kernel, op: Op, trips: int | None) -> bool:
     """Write the ``for`` loop ``op``, whose turns are independent, with a lane per turn; False when it has to be a
     scalar loop."""
-    if not k.target.masked or (trips is not None and trips < 2):
+    if k.target.vector_bits < _NARROWEST or op.attrs.get("lanes") == "scalar" or (trips is not None and trips < 2):
         return False
     shape = analyse(op, k.target.vector_bits)
     if shape is None:
         return False
+    if shape.weight <= _LIGHT and shape.has_loops:
+        shape.width *= 2  # each instruction waits for the one before: two vectors at a time fill the gaps
     while trips is not None and shape.width >= 2 * trips:
         shape.width //= 2
     _LaneLoop(k, op, shape).write(trips)

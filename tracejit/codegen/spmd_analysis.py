@@ -28,6 +28,7 @@ class Shape:
         varying: Values that have a vector only.
         leaving: Results of loops that lanes leave one by one, though the value is uniform inside.
         weight: Vector instructions in a turn, roughly.
+        has_loops: There are loops in the body.
     """
 
     width: int = 1
@@ -35,6 +36,7 @@ class Shape:
     varying: set[Value] = field(default_factory=set)
     leaving: set[Value] = field(default_factory=set)
     weight: int = 0
+    has_loops: bool = False
 
     def is_uniform(self, v: Value) -> bool:
         return v not in self.varying and v not in self.strides
@@ -56,6 +58,7 @@ def analyse(op: Op, vector_bits: int) -> Shape | None:
     widest = 8
     for inner in _inside(op):
         shape.weight += 12 if _is_math(inner) else 1
+        shape.has_loops = shape.has_loops or inner.name in ("for", "while")
         for v in (*inner.results, *(p for region in inner.regions for p in region.params)):
             if v in shape.varying:
                 widest = max(widest, _bits(v))

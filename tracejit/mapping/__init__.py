@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, ParamSpec, TypeAlias, overload
+from typing import Any, Literal, ParamSpec, TypeAlias, overload
 
 import numpy as np
 
@@ -29,12 +29,18 @@ def vmap(
     axis_size: int | None = None,
     *,
     axis_name: Hashable = None,
+    lanes: Literal["simd", "scalar"] | None = None,
 ) -> JittedBase[P, Any]: ...
 
 
 @overload
 def vmap(
-    *, in_axes: Axes = 0, out_axes: Any = 0, axis_size: int | None = None, axis_name: Hashable = None
+    *,
+    in_axes: Axes = 0,
+    out_axes: Any = 0,
+    axis_size: int | None = None,
+    axis_name: Hashable = None,
+    lanes: Literal["simd", "scalar"] | None = None,
 ) -> Callable[[Callable[P, Any]], JittedBase[P, Any]]: ...
 
 
@@ -46,6 +52,7 @@ def vmap(
     axis_size: int | None = None,
     *,
     axis_name: Hashable = None,
+    lanes: Literal["simd", "scalar"] | None = None,
 ) -> Any:
     """A function of one element made a function of many: calls ``function`` for each *lane* and stacks the results.
 
@@ -69,6 +76,9 @@ def vmap(
             of the lanes.
         axis_size: The number of lanes: needed where nothing is mapped.
         axis_name: A name for ``axis_index``, ``psum`` and the other functions that look across lanes.
+        lanes: What happens where lanes part ways: ``"simd"`` runs several at once in the lanes of vector registers,
+            under masks, wherever the code allows it (it computes with single numbers, and stores into results only);
+            ``"scalar"`` runs one after the other. Default: what is faster, so far always ``"simd"``.
 
     Returns:
         A compiled function with the parameters of ``function``. Numbers in its results become arrays with an element
@@ -76,6 +86,7 @@ def vmap(
 
     Raises:
         TypeError: ``function`` cannot be called.
+        ValueError: ``lanes`` is none of these.
         BatchError: In a call (a ValueError as well): axes that disagree in length, that do not exist, or are asked for
             of what is no array; a result that is no number or array, or cannot be the same in all lanes.
         ValueError: In a call: lengths that disagree, or results whose shapes differ from lane to lane.
@@ -94,7 +105,9 @@ def vmap(
         >>> steps(np.array([1, 6, 7, 27]))
         array([  0,   8,  16, 111])
     """
-    return _mapped("vmap", function, (_Given(in_axes), _Given(out_axes), axis_size, axis_name))
+    if lanes not in (None, "simd", "scalar"):
+        raise ValueError(f"lanes is {lanes!r}, expected 'simd' or 'scalar'")
+    return _mapped("vmap", function, (_Given(in_axes), _Given(out_axes), axis_size, axis_name, lanes))
 
 
 @overload

@@ -38,12 +38,14 @@ class Vmap(Transformed):
         out_axes: Any,
         axis_size: int | None,
         axis_name: Hashable,
+        lanes: str | None,
     ) -> None:
         super().__init__("vmap", function, without_defaults(signature_of(function)))
         self.arguments = Arguments(function, in_axes)
         self.out_axes = out_axes
         self.axis_size = axis_size
         self.axis_name = axis_name
+        self.lanes = lanes
         if axis_size is not None and (not isinstance(axis_size, int) or axis_size < 0):
             raise TypeError(f"axis_size is {axis_size!r}, expected the number of lanes")
 
@@ -66,6 +68,7 @@ class Vmap(Transformed):
             ),
             self.out_axes,
             self.axis_name,
+            self.lanes,
         )
 
 
@@ -132,13 +135,20 @@ class Lanes:
             self.size = own
 
     # --- the call
-    def call(self, body: Callable[[Callable[..., Any]], Any], out_axes: Any, axis_name: Hashable = None) -> Any:
+    def call(
+        self,
+        body: Callable[[Callable[..., Any]], Any],
+        out_axes: Any,
+        axis_name: Hashable = None,
+        how: str | None = None,
+    ) -> Any:
         """The results for all lanes.
 
         Args:
             body: Computes one lane; ``part(argument, axes)`` gives it its part of an argument.
             out_axes: Where the lanes lie in the results.
             axis_name: What the lanes are called.
+            how: See ``lanes`` of :func:`tracejit.vmap`.
         """
         if self.size is None:
             raise BatchError(
@@ -157,7 +167,7 @@ class Lanes:
             tree = mapped(lambda leaf, place, path: self._leaf(values, leaf, place, path), result, axes, path="result")
             recorded = recording.close(None, values)
         positions = {recorded.first + k: places[p] for k, p in enumerate(recording.params) if p in places}
-        outputs = self._run(recorded, positions, tree, axis)
+        outputs = self._run(recorded, positions, tree, axis, how)
         recorded.settle(outputs[: recorded.count])
         rest = outputs[recorded.count :]
         return mapped(lambda r, path: _wrapped(r, rest), tree)
@@ -196,7 +206,9 @@ class Lanes:
         values.append(v)
         return _Result(len(values) - 1, axis, _Shown(abstract(leaf)), path)
 
-    def _run(self, recorded: Recorded, positions: Mapping[int, int], tree: Any, axis: Axis) -> list[Value]:
+    def _run(
+        self, recorded: Recorded, positions: Mapping[int, int], tree: Any, axis: Axis, how: str | None
+    ) -> list[Value]:
         if recorded.states:
             raise BatchError(
                 f"{self.what}: the function changes a Python object (a list, a dict, an attribute or a variable from "
@@ -212,7 +224,7 @@ class Lanes:
         axes_out = [*(0 for _ in range(recorded.count)), *(r.axis for r in leaves)]
         names = [*("an array" for _ in range(recorded.count)), *(f"{self.what}: the {r.path}" for r in leaves)]
         size = self.size if isinstance(self.size, int) else None
-        whole = batch(function, axes_in, axes_out, size, axis, names)
+        whole = batch(function, axes_in, axes_out, size, axis, names, how)
         first = [] if size is not None else [self.size]
         return inlined(whole, [*first, *recorded.arguments])  # type: ignore[list-item]
 

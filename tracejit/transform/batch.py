@@ -34,6 +34,7 @@ def batch(
     size: int | None = None,
     axis: Axis | None = None,
     names_out: Sequence[str] | None = None,
+    lanes: str | None = None,
 ) -> Function:
     """The function for many lanes: what calling ``function`` once per lane and stacking the results gives.
 
@@ -45,6 +46,7 @@ def batch(
         size: The number of lanes, if known.
         axis: What ops that look across the lanes name them by.
         names_out: What outputs are called in messages.
+        lanes: How loops over the lanes are to be written, if it is said (attribute ``lanes`` of such a ``for``).
 
     Returns:
         A function with the parameters of ``function``, after one for the number of lanes unless ``size`` is given, and
@@ -53,7 +55,7 @@ def batch(
     Raises:
         BatchError: An output is to be shared by all lanes, but differs from lane to lane; an axis does not exist.
     """
-    return _Batch(function, axes_in, axes_out, size, axis, names_out).run()
+    return _Batch(function, axes_in, axes_out, size, axis, names_out, lanes).run()
 
 
 def _numbered(axis: int, rank: int, what: str) -> int:
@@ -71,8 +73,10 @@ class _Batch:
         size: int | None,
         axis: Axis | None,
         names_out: Sequence[str] | None,
+        lanes: str | None,
     ) -> None:
         self.function = function
+        self.lanes = lanes
         self.axis = axis
         self.names_out = names_out or [f"output {k} of {function.name}" for k in range(len(function.outputs))]
         self.axes_in = [
@@ -309,7 +313,10 @@ class _Batch:
         inner.yield_(*(mapping[v] for _, v in shared), *(mapping[d] for d in ragged), *stored)
         operands = [*map(b.index, (0, self.size, 1)), *starts]
         parallel = not ragged and not shared and not self.in_order
-        loop = Op(control.for_, operands, (), {"parallel": True} if parallel else {}, [body], b.loc)
+        attrs: dict[str, object] = {"parallel": True} if parallel else {}
+        if parallel and self.lanes is not None:
+            attrs["lanes"] = self.lanes
+        loop = Op(control.for_, operands, (), attrs, [body], b.loc)
         finals = [Value(self.env[p].type, loop, p.hint) for p, _ in shared]
         after = {d: Value(INDEX, loop, d.hint) for d in ragged}
         found = [Value(ArrayType(v.dtype, self.rows(v, after)), loop, v.hint) for v in results]
