@@ -16,6 +16,9 @@ from tracejit.ir.loc import Loc
 from tracejit.record import record
 from tracejit.trace.context import current
 
+_ALWAYS = -2
+"""The moment at which what surely runs once has opened: before anything was made."""
+
 State: TypeAlias = "list[Any] | dict[Any, Any] | set[Any]"
 """What can be changed about an object: of a closure cell, a list of its contents."""
 
@@ -89,9 +92,13 @@ class Journal:
         self._opened.append(moment)
         return len(self._log)
 
+    def pass_through(self) -> None:
+        """The arm that has just opened runs exactly as often as what is around it."""
+        self._opened[-1] = self._opened[-2] if len(self._opened) > 1 else _ALWAYS
+
     def is_outside(self, target: Any) -> bool:
         """Whether an arm is open, and ``target`` was not made in it."""
-        return bool(self._opened) and not self.is_younger(target, self._opened[-1])
+        return bool(self._opened) and self._opened[-1] != _ALWAYS and not self.is_younger(target, self._opened[-1])
 
     def changes(self, mark: int, since: int) -> dict[int, Change]:
         """What the innermost arm, which opened at moment ``since``, has changed so far.

@@ -40,7 +40,7 @@ from tracejit.trace.identity import ById
 from tracejit.trace.journal import restore
 from tracejit.trace.lenses import Lenses, joined
 from tracejit.trace.scalars import ScalarTracer, as_tracer
-from tracejit.trace.templates import NewValue, Policy, Template, Values, settle, template_of
+from tracejit.trace.templates import NewValue, Policy, Static, Template, Tree, Values, parts_of, settle, template_of
 
 
 class Recording(Policy):
@@ -68,10 +68,12 @@ class Recording(Policy):
         self.params: list[Value] = []
         self.given: list[Value] = []
         self._outside: ById[tuple[ArrayTracer, Value]] = ById()  # by what stands for it: the array, the parameter
+        self._templates: ById[Template] = ById()
         self._closed = False
 
     def __enter__(self) -> Recording:
         self.arm.open()
+        self.control.journal.pass_through()
         self.control.differentiating += self.orders
         self.exports = _Exports(self)
         return self
@@ -130,30 +132,31 @@ class Recording(Policy):
         arm = self.arm
         arm.look()
         changes = [(c.target, c.after) for c in arm.objects.values()]
-        with arm.outside():
-            template = settle(template_of(result, self), self)
-            states = [(target, settle(template_of(after, self), self), after) for target, after in changes]
-        outputs: list[Value] = []
-        sizes: list[int] = []
-        for t, x in [(template, result), *((t, after) for _, t, after in states)]:
-            before_it = len(outputs)
-            t.pack(x, outputs)
-            sizes.append(len(outputs) - before_it)
-        for export in self.exports.list:
-            export.pack(0, outputs)
         roots = [root for root, (before, after) in arm.arrays.items() if after is not before]
         roots = [root for root in roots if not isinstance(root, ChoiceTracer)]
         written = self._written()
         self._check_aliases([box for box, _ in written])
         contents = [(self.scope.localized[root][1], arm.arrays[root][1]) for root in roots]
         contents += [(self._outside[box][1], box._value) for box, _ in written]
+        # from here on objects from outside are as they were before; what they are to become is in ``changes``
+        arm.close()
+        self._closed = True
+        template = self.template(result)
+        states = [(target, self.template(after), after) for target, after in changes]
+        outputs: list[Value] = []
+        sizes: list[int] = []
+        with self.control.in_block(arm.block, self.scope):
+            for t, x in [(template, result), *((t, after) for _, t, after in states)]:
+                before_it = len(outputs)
+                t.pack(x, outputs)
+                sizes.append(len(outputs) - before_it)
+            for export in self.exports.list:
+                export.pack(0, outputs)
         first_written = len(outputs)
         outputs.extend(after for _, after in contents)
         count = len(outputs)
         outputs.extend(more)
         localized = [(before, param) for before, param in self.scope.localized.values()]
-        arm.close()
-        self._closed = True
         params = [*self.params, *(param for _, param in localized)]
         arm.block.params = params
         function, free = closed(self.name, arm.block, outputs, return_)
@@ -206,6 +209,22 @@ class Recording(Policy):
             root.scope = self.scope.parent
         for box, x in written:
             _write_back(x, box._value)
+
+    def template(self, x: Any) -> Template:
+        """How an object comes out of the recording; the same object as one, wherever it is found."""
+        known = self._templates.get(x)
+        if known is not None:
+            return known
+        t = settle(template_of(x, self), self)
+        if isinstance(t, Tree):
+            shared: Template = _Shared(t)
+            if not isinstance(x, tuple):
+                self._templates[x] = shared
+            shared.inner = Tree(t.kind, t.keys, tuple(map(self.template, parts_of(x))))  # type: ignore[attr-defined]
+            return shared
+        if isinstance(x, ArrayTracer) and not isinstance(t, Static):
+            t = self._templates[x] = _Shared(t)
+        return t
 
     # --- the policy for arrays
     def arrays(self, a: Template, b: Template) -> Template | None:
@@ -300,6 +319,28 @@ def inlined(function: Function, arguments: Sequence[Value]) -> list[Value]:
         shape = map_type(p.type, bound).shape
         bound[p] = v if v.shape == shape else retyped(b, v, shape)
     return inline_block(function.body, [bound[p] for p in function.params], b.block.append)
+
+
+# --- objects that are found in several places -------------------------------------------------------------------------
+
+
+class _Shared(Template):
+    """An object that comes out once."""
+
+    def __init__(self, inner: Template) -> None:
+        self.inner = inner
+        self._packed = False
+        self._result: tuple[Any, ...] = ()
+
+    def pack(self, x: Any, out: list[Value]) -> None:
+        if not self._packed:
+            self._packed = True
+            self.inner.pack(x, out)
+
+    def unpack(self, values: Values) -> Any:
+        if not self._result:
+            self._result = (self.inner.unpack(values),)
+        return self._result[0]
 
 
 # --- arrays that something stands for ---------------------------------------------------------------------------------
