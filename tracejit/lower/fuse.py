@@ -176,11 +176,13 @@ def _fuse_block(block: Block) -> None:
         else:
             contexts[op] = found
             groups[op] = {root for root, _ in found}
-    for root in reversed(roots):
-        _make_fusion(root, groups)
-    for op in reversed(list(block.ops)):
-        if op in groups:
-            op.erase()
+    fusions = {root: _make_fusion(root, groups) for root in reversed(roots)}
+    before = block.ops
+    block.ops = [fusions.get(op, op) for op in before if op not in groups]
+    for op in reversed(before):
+        if op in groups or op in fusions:
+            op.block = None
+            op.drop_references()
 
 
 def _inlining(op: Op, facts: _Analysis, contexts: dict[Op, set[tuple[Op, object]]]) -> set[tuple[Op, object]] | None:
@@ -213,9 +215,8 @@ def _inlining(op: Op, facts: _Analysis, contexts: dict[Op, set[tuple[Op, object]
     return reached
 
 
-def _make_fusion(root: Op, groups: dict[Op, set[Op]]) -> None:
-    """Replace ``root`` by a fusion op whose body holds it and the ops inlined into it."""
-    assert root.block is not None
+def _make_fusion(root: Op, groups: dict[Op, set[Op]]) -> Op:
+    """The fusion op whose body holds ``root`` and the ops inlined into it, and whose results are now used instead."""
     members: dict[Op, None] = {}
 
     def collect(op: Op) -> None:
@@ -240,5 +241,7 @@ def _make_fusion(root: Op, groups: dict[Op, set[Op]]) -> None:
     for v in fusion.results:
         if isinstance(v.type, ArrayType) and not v.type.is_static:
             v.set_type(map_type(v.type, outer))
-    root.block.insert_before(root, fusion)
-    root.replace_by(fusion.results)
+    for old, new in zip(root.results, fusion.results):
+        old.replace_by(new)
+    fusion.block = root.block
+    return fusion
