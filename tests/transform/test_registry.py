@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tracejit as tj
 from tests.transform.checking import check, close, floats, random_like, run
 from tests.transform.test_rules import program, sample
 from tracejit.ir.core import Function, Value
@@ -135,8 +136,13 @@ def cases(p: Primitive, kind: str) -> list[tuple[Shapes, Build]]:
     return [([shape] * len(partials), lambda b, *x: b.apply(p, *x)) for shape in [(), (4,), (2, 3), (0,)]]
 
 
-DIFFERENTIABLE = [p for p in REGISTRY.values() if p.derivative == "rules" and p.name != "cast"]
-"""Casts are tested in test_rules.py: they have two dtypes."""
+ELSEWHERE = {"cast": "two dtypes, see test_rules.py", "psum": "under vmap, below", "all_gather": "under vmap, below"}
+    "cast": "test_rules.py: two dtypes",
+    "psum": "below: under vmap only",
+    "all_gather": "below: under vmap only",
+}
+
+DIFFERENTIABLE = [p for p in REGISTRY.values() if p.derivative == "rules" and p.name not in ELSEWHERE]
 
 EVERY = [(p, kind, k) for p in DIFFERENTIABLE for kind in kinds(p) for k in range(len(cases(p, kind)))]
 
@@ -209,3 +215,24 @@ def derive(transform: Callable[..., Function], function: Function) -> Function:
     if transform is jvp:
         return jvp(function, wrt)
     return vjp(function, wrt, [k for k, v in enumerate(function.outputs) if is_float(v)])
+
+
+def test_collectives() -> None:
+    """One lane of a ``vmap`` sees all others; every lane has a copy of the result, and so a cotangent of it."""
+    x, t = np.array([1.0, 2.0, 4.0]), np.array([0.5, -1.0, 0.25])
+
+    def total(v: Any) -> Any:
+        return tj.psum(v * v, "i")
+
+    def product(v: Any) -> Any:
+        return (tj.all_gather(v, "i") * np.array([1.0, 10.0, 100.0])).sum() * v
+
+    def moved(f: Any) -> Any:
+        return tj.vmap(lambda v, t: tj.jvp(f, (v,), (t,))[1], axis_name="i")(x, t)
+
+    weights = np.array([1.0, 10.0, 100.0])
+    np.testing.assert_allclose(moved(total), np.full(3, 2 * (x * t).sum()))
+    np.testing.assert_allclose(moved(product), (weights * x).sum() * t + (weights * t).sum() * x)
+    np.testing.assert_allclose(tj.vmap(tj.grad(total), axis_name="i")(x), 3 * 2 * x)
+    np.testing.assert_allclose(tj.vmap(tj.grad(product), axis_name="i")(x), (weights * x).sum() + weights * x.sum())
+    np.testing.assert_allclose(tj.grad(lambda x: tj.vmap(total, axis_name="i")(x).sum())(x), 3 * 2 * x)

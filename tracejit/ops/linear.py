@@ -108,8 +108,47 @@ def accumulate(b: Builder, into: Value, ct: Value, starts: Sequence[Value], pair
         return _accumulate_along(b, into, ct, starts, pairs, axis)
     operands = [s for _, _, s in pairs]
     axes_of = [(k, j) for k, j, _ in pairs]
-    here = b.view(into, ct.shape, starts, axes_of, operands)
-    return b.update(into, b.apply(REGISTRY["add"], here, ct), starts, axes_of, operands)
+    if not _is_zero(into, _extent(ct, starts, pairs)):
+        ct = b.apply(REGISTRY["add"], b.view(into, ct.shape, starts, axes_of, operands), ct)
+    return b.update(into, ct, starts, axes_of, operands)
+
+
+Extent: TypeAlias = "list[tuple[int, int]] | None"
+"""Per axis the first and the last index of a part; None when it is not known."""
+
+
+def _extent(part: Value, starts: Sequence[Value], pairs: Sequence[Pair]) -> Extent:
+    found: list[tuple[int, int]] = []
+    for axis, start in enumerate(starts):
+        low = high = constant(start)
+        if not isinstance(low, int) or not isinstance(high, int):
+            return None
+        for k, j, step in pairs:
+            if k == axis:
+                length, stride = part.shape[j], constant(step)
+                if not isinstance(length, int) or not isinstance(stride, int) or length == 0:
+                    return None
+                low, high = low + min(0, stride * (length - 1)), high + max(0, stride * (length - 1))
+        found.append((low, high))
+    return found
+
+
+def _is_zero(into: Value, here: Extent) -> bool:
+    """Whether an accumulator is known to be zero everywhere in a part: nothing has been added there yet."""
+    while into.op is not None and into.op.name == "update" and here is not None:
+        starts, pairs = region_of(into.op)
+        there = _extent(into.op.operands[1], starts, pairs)
+        if there is None or not any(a > d or b < c for (a, b), (c, d) in zip(here, there)):
+            return False
+        into = into.op.operands[0]
+    return known_zero(into)
+
+
+def known_zero(v: Value) -> bool:
+    """Whether ``v`` is a constant zero at every index."""
+    if v.op is not None and v.op.name == "view" and not v.op.operands[0].rank:
+        v = v.op.operands[0]
+    return v.op is not None and v.op.name == "const" and not v.rank and not v.op.attrs["value"]
 
 
 def _length(d: Dim) -> float:
