@@ -137,10 +137,6 @@ def cases(p: Primitive, kind: str) -> list[tuple[Shapes, Build]]:
 
 
 ELSEWHERE = {"cast": "two dtypes, see test_rules.py", "psum": "under vmap, below", "all_gather": "under vmap, below"}
-    "cast": "test_rules.py: two dtypes",
-    "psum": "below: under vmap only",
-    "all_gather": "below: under vmap only",
-}
 
 DIFFERENTIABLE = [p for p in REGISTRY.values() if p.derivative == "rules" and p.name not in ELSEWHERE]
 
