@@ -10,6 +10,7 @@ from tracejit.derivatives.selection import Selection, parameter_name
 from tracejit.errors import DerivativeError
 from tracejit.ir.core import Value
 from tracejit.ir.loc import Loc
+from tracejit.lower import share
 from tracejit.trace import calls
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.recording import Recording
@@ -57,6 +58,8 @@ class Gradient(Transformed):
                 split_aux(result, what, function)[0] if self.has_aux else result, what, function, self.holomorphic
             )
             recorded = recording.close(result, [loss])
+        # a value that is computed once has its cotangents added up once
+        share.run(recorded.function)
         derivative = gradient(recorded.function, inputs.positions(recorded), recorded.count)
         outputs = recorded.inline(derivative)
         result = recorded.settle(outputs)

@@ -17,6 +17,7 @@ from tracejit.derivatives.leaves import Inputs, described, directions, filled, f
 from tracejit.derivatives.selection import parameter_name
 from tracejit.errors import DerivativeError, cleanly
 from tracejit.ir.core import Function, Value
+from tracejit.lower import share
 from tracejit.runtime.jitted import compiled
 from tracejit.runtime.options import Options
 from tracejit.trace import calls
@@ -51,6 +52,7 @@ class Split(Transformed):
             main = split_aux(result, what, function)[0] if self.has_aux else result
             recorded = recording.close(result, floats(main))
         primal, positions = recorded.function, inputs.positions(recorded)
+        share.run(primal)
         if self.how == "vjp":
             parts = split(primal, positions, range(recorded.count, len(primal.outputs)))
             skip = 0
