@@ -311,3 +311,18 @@ def test_load_in_a_loop_reads_what_the_turn_stored() -> None:
 
     f = simplified(build([VECTOR, INDEX], body), [LINE, 4])
     assert count(f, "view") == 0 and count(f, "update") == 1
+
+
+def test_column_times_row() -> None:
+    """Elementwise, and a sum: never -0.0."""
+    text = """
+    func f(%x: f64[2, 3, 1], %y: f64[2, 1, 2]) {
+      %z: f64[2, 3, 2] = matmul %x, %y
+      return %z
+    }
+    """
+    x = np.array([[[-0.0], [1.5], [np.inf]], [[0.0], [-2.0], [3.0]]])
+    y = np.array([[[2.0, -0.5]], [[-0.0, 0.25]]])
+    with np.errstate(invalid="ignore"):
+        after = apply(parse(text), [simplify.run, dce.run], [[x, y]])
+    assert count(after, "matmul") == 0

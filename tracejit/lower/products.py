@@ -12,6 +12,8 @@ from tracejit.ops import elementwise, loop
 if TYPE_CHECKING:
     from tracejit.lower.kernels import Kernel
 
+_WRITTEN_OUT = 16
+"""Sums of so many terms are written out."""
 SMALL = 16 * 16 * 16
 """Products with at most this many multiplications, known while compiling, are written out as loops."""
 
@@ -32,7 +34,10 @@ def matmul(kernel: Kernel) -> None:
         _dots(nest, target, a, b)
         return
     if result.dtype.kind not in "fc" or result.dtype.itemsize == 2 or small or m == 1 or len(a.shape) > 2:
-        _loops(nest, target, a, b)
+        if isinstance(k, int) and k <= _WRITTEN_OUT:
+            _rows(nest, target, a, b, k)
+        else:
+            _loops(nest, target, a, b)
         return
     a, transpose_a, lda = _leading(kernel, a)
     b, transpose_b, ldb = _leading(kernel, b)
@@ -101,6 +106,21 @@ def _dots(nest: Nest, target: Storage, a: Storage, b: Storage) -> None:
     product = nest.emit(elementwise.mul, (left, right))
     (total,) = nest.close(nest.emit(elementwise.add, (total, product), innermost=True))
     nest.store(target.buffer, nest.linear(target, [*index, 0]), total)
+    while nest.depth:
+        nest.close()
+
+
+def _rows(nest: Nest, target: Storage, a: Storage, b: Storage, inner: int) -> None:
+    """``c[i, :] = a[i, 0] * b[0, :] + a[i, 1] * b[1, :] + ...``, the sum written out."""
+    batch: list[Index] = [nest.open(d)[0] for d in target.shape[:-2]]
+    (row,) = nest.open(target.shape[-2])
+    (column,) = nest.open(target.shape[-1], vector=True)
+    total = _zero(nest, target)
+    for k in range(inner):
+        left = nest.load(a.buffer, nest.linear(a, [*batch, row, k]))
+        right = nest.load(b.buffer, nest.linear(b, [*batch, k, column]))
+        total = nest.emit(elementwise.add, (total, nest.emit(elementwise.mul, (left, right))), innermost=True)
+    nest.store(target.buffer, nest.linear(target, [*batch, row, column]), total)
     while nest.depth:
         nest.close()
 
