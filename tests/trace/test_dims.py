@@ -52,6 +52,43 @@ def test_minimum_and_maximum(context):
     assert dims.lt(dims.add(n, 2), 0) is False
 
 
+def test_lengths_of_slices_of_slices(context):
+    n, m = index(context, nonnegative=True), index(context)
+    inner = dims.maximum(dims.sub(dims.maximum(dims.sub(n, 1), 0), 1), 0)  # of x[1:-1]
+    assert inner is dims.maximum(dims.sub(n, 2), 0)  # of x[2:]
+    assert dims.equal(dims.minimum(dims.add(dims.minimum(m, n), 3), 4), dims.minimum(dims.add(m, 3), 4)) is False
+    assert dims.equal(dims.minimum(dims.add(dims.minimum(m, 5), 3), 4), dims.minimum(dims.add(m, 3), 4))
+
+
+def test_what_is_proved_equal_is_equal(context):
+    """Random expressions: those of equal forms have equal values at every argument."""
+    rng = np.random.default_rng(0)
+    n, m = index(context, nonnegative=True), index(context)
+    proved = 0
+    for _ in range(60):
+        known = {}
+        for _ in range(40):
+            x, f = [(n, lambda n, m: n), (m, lambda n, m: m)][rng.integers(2)]
+            for _ in range(rng.integers(1, 6)):
+                c = int(rng.integers(-2, 3))
+                match rng.integers(4):
+                    case 0:
+                        x, f = dims.add(x, c), lambda n, m, f=f, c=c: f(n, m) + c
+                    case 1:
+                        x, f = dims.maximum(x, c), lambda n, m, f=f, c=c: max(f(n, m), c)
+                    case 2:
+                        x, f = dims.minimum(x, c), lambda n, m, f=f, c=c: min(f(n, m), c)
+                    case 3:
+                        x, f = dims.maximum(x, dims.add(m, c)), lambda n, m, f=f, c=c: max(f(n, m), m + c)
+            values = [f(a, b) for a in range(6) for b in range(-6, 7)]
+            form = dims.form(x)
+            if form in known:
+                proved += 1
+                assert known[form] == values
+            known[form] = values
+    assert proved > 100
+
+
 def test_values_are_shared_only_where_they_are_in_scope(context):
     n = index(context)
     inner = Block()

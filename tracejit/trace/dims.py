@@ -20,7 +20,7 @@ from tracejit.trace.context import Context, current
 Predicate: TypeAlias = "bool | Value"
 """A condition that is known, or a rank-0 bool value."""
 
-# An atom is an index value, or ("max" | "min", frozenset of two forms); a form is a polynomial of atoms with int
+# An atom is an index value, or ("max" | "min", frozenset of forms); a form is a polynomial of atoms with int
 # coefficients. Both are hashable, so equality of forms is equality of sets.
 Atom: TypeAlias = Value | tuple[str, frozenset[Any]]
 Monomial: TypeAlias = frozenset[tuple[Atom, int]]
@@ -28,6 +28,7 @@ Form: TypeAlias = frozenset[tuple[Monomial, int]]
 
 _ONE: Monomial = frozenset()
 _ZERO: Form = frozenset()
+_MOST_PARTS = 6  # of an extremum
 _DEPTH = 24  # of the expressions that forms look through
 
 
@@ -104,9 +105,42 @@ def _form(context: Context, x: Value, depth: int) -> Form:
             if len(a) * len(b) <= 16:
                 return times(a, b)
         if primitive is E.maximum or primitive is E.minimum:
-            pair = frozenset({form(operands[0], depth + 1), form(operands[1], depth + 1)})
-            return atom(("max" if primitive is E.maximum else "min", pair))
+            f, g = form(operands[0], depth + 1), form(operands[1], depth + 1)
+            return _extremum("max" if primitive is E.maximum else "min", f, g)
     return atom(x)
+
+
+def _extremum(kind: str, f: Form, g: Form) -> Form:
+    """The form of the maximum or minimum of two: of all that they are the same extremum of, without what never counts.
+
+    So ``max(max(n - 1, 0) - 1, 0)`` is ``max(n - 2, 0)``.
+    """
+    parts = list(dict.fromkeys((*_parts(kind, f), *_parts(kind, g))))
+    kept: list[Form] = []
+    for k, p in enumerate(parts):
+        others = [*kept, *parts[k + 1 :]]
+        # by constants only: what else is known may not be known wherever the form is used
+        differences = [number_of(plus(q, p, -1)) for q in others]
+        if not any(d is not None and (d >= 0) == (kind == "max") for d in differences):
+            kept.append(p)
+    if len(kept) == 1:
+        return kept[0]
+    if len(kept) > _MOST_PARTS:
+        return atom((kind, frozenset({f, g})))
+    return atom((kind, frozenset(kept)))
+
+
+def _parts(kind: str, f: Form) -> list[Form]:
+    """What ``f`` is the maximum or minimum of, a constant that is added to it included."""
+    c = next((c for monomial, c in f if not monomial), 0)
+    rest = plus(f, constant(c), -1)
+    if len(rest) == 1:
+        ((monomial, coefficient),) = rest
+        if coefficient == 1 and len(monomial) == 1:
+            ((a, power),) = monomial
+            if power == 1 and not isinstance(a, Value) and a[0] == kind:
+                return [plus(p, constant(c)) for p in a[1]]
+    return [f]
 
 
 def _nonnegative_form(f: Form) -> bool:
@@ -245,7 +279,7 @@ def maximum(a: Dim, b: Dim) -> Dim:
         return a
     if _nonnegative_form(plus(g, f, -1)) or (a == 0 and nonnegative(b)):
         return b
-    return _made(E.maximum, a, b, atom(("max", frozenset({f, g}))))
+    return _made(E.maximum, a, b, _extremum("max", f, g))
 
 
 def minimum(a: Dim, b: Dim) -> Dim:
@@ -256,7 +290,7 @@ def minimum(a: Dim, b: Dim) -> Dim:
         return b
     if _nonnegative_form(plus(g, f, -1)) or (a == 0 and nonnegative(b)):
         return a
-    return _made(E.minimum, a, b, atom(("min", frozenset({f, g}))))
+    return _made(E.minimum, a, b, _extremum("min", f, g))
 
 
 def floordiv(a: Dim, b: Dim) -> Dim:
