@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 
 import numpy as np
 
 from .inputs import rand
-from .registry import REFUSED
+from .registry import REFUSED, scenario
 from .registry import case as any_case
 
 case = partial(any_case, rtol=0)
@@ -124,3 +125,50 @@ def reshape_of_what_was_gathered(a):
 def reshape_that_shares_memory_in_another_order(a):
     b = a + 1
     return b, b.T.reshape(-1)
+
+
+@case(lambda rng: [(np.int64(2),), (np.uint8(0),), (np.int32(-1),)])
+def sequences_repeated_by_numpy_integers(n):
+    return [0] * n, n * [1, 2], (3,) * n
+
+
+@case(lambda rng: [(1.0,), (-1.0,)], raises=NameError)
+def name_that_one_branch_binds_read_in_a_nested_function(x):
+    if x > 0:
+        y = x * 2
+
+    def g(z):
+        return y + z
+
+    return g(x), [y * k for k in range(3)]
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=lambda rng: [(np.zeros(4, ">f8"), 2), (np.zeros(4), 2)])
+def byte_swapped_argument_that_overlaps_another(a, n):
+    a[0] = 5
+    return a[:n] + 1
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=lambda rng: [overlapping_bytes(4), overlapping_bytes(8)])
+def misaligned_argument_that_overlaps_another(a, b):
+    a[0] = 5
+    return b + 1
+
+
+def overlapping_bytes(offset):
+    raw = np.zeros(40, np.uint8)
+    return raw[:32].view(float), raw[offset : offset + 32].view(int)
+
+
+@scenario()
+def environment_variables_are_never_stale(jit):
+    @jit
+    def f(x):
+        return x + len(os.environ["TRACEJIT_TEST_VARIABLE"])
+
+    found = []
+    for text in ("a", "abc", ""):
+        os.environ["TRACEJIT_TEST_VARIABLE"] = text
+        found.append(f(1))
+    del os.environ["TRACEJIT_TEST_VARIABLE"]
+    return found

@@ -221,7 +221,7 @@ class ArrayTracer(Tracer):
             raise CaptureError(
                 "this array is written to, and another one made from it by reshape or ravel is a view or a copy "
                 "depending on its memory layout, which is not known while compiling",
-                hint="make the copy explicit: x.copy().reshape(...)",
+                hint="an explicit copy: x.copy().reshape(...)",
             )
 
     # --- dtype and shape

@@ -132,7 +132,7 @@ class Desugar:
             e,
             self.filename,
             "':=' inside a part of an expression that may not be evaluated is not supported here",
-            "assign the name in a statement of its own before",
+            "the assignment in a statement of its own before",
             self.function,
         )
 

@@ -11,7 +11,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tracejit.errors import NeedsConcrete, RecursionTooDeep, TracejitError, locate, stripped, traceback_loc
+from tracejit.errors import (
+    NeedsConcrete,
+    RecursionTooDeep,
+    TracejitError,
+    UnsupportedError,
+    locate,
+    stripped,
+    traceback_loc,
+)
 from tracejit.ir.core import Block, Function, Value
 from tracejit.ir.interface import (
     Argument,
@@ -41,7 +49,7 @@ from tracejit.trace.exceptions import emit_raise
 from tracejit.trace.lenses import Strided
 from tracejit.trace.results import Results
 from tracejit.trace.scalars import ScalarTracer
-from tracejit.trace.tracer import COMPUTED, FLOAT, HASH, INTEGER, TRUTH, Tracer
+from tracejit.trace.tracer import COMPUTED, FLOAT, HASH, INTEGER, OUTSIDE, TRUTH, Tracer
 
 __all__ = ["Options", "Rebuilt", "Specialise", "Static", "TraceRequest", "ViewOf", "source_key", "trace"]
 
@@ -225,6 +233,8 @@ class _Trace:
                 innermost = tb.tb_frame
             tb = tb.tb_next
         locate(error, lambda frame: self.context.is_user_code(frame.f_code))
+        if isinstance(error, UnsupportedError):
+            error.hint = error.hint or OUTSIDE
         if not isinstance(error, NeedsConcrete):
             return
         self._explain_origin(error)
@@ -252,7 +262,7 @@ class _Trace:
         if error.hint is None and inputs and len(inputs) == len(leaves):
             if all(isinstance(i, ScalarInput) and isinstance(i.source, Argument) for i in inputs):
                 error.hint = f"@jit(static_argnames={', '.join(names)!r}), to compile for each value anew"
-        error.hint = error.hint or _INSTEAD.get(error.what)
+        error.hint = error.hint or _INSTEAD.get(error.what, "it as a static argument, or the call outside")
 
     def _sources(self) -> Iterator[Source]:
         names = parameter_names(self.request.function, len(self.request.arguments))

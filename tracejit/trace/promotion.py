@@ -40,7 +40,7 @@ def canonical(dtype: Any) -> DType:
         if native not in DTYPE_NAMES:
             raise UnsupportedError(
                 f"dtype {dtype} is not supported in compiled code",
-                hint="use bool, the integers, float16, float32, float64, complex64 or complex128",
+                hint="bool, the integers, float16, float32, float64, complex64 or complex128",
             )
         known = _CANONICAL[native]
     return known

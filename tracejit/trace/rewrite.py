@@ -472,7 +472,9 @@ class Statements(Expressions):
             item.context_expr = at(hook("context", self.expression(item.context_expr)), item.context_expr)
             if item.optional_vars is not None and not _plain(item.optional_vars):
                 self.refuse(
-                    item.optional_vars, "'with ... as' a part of an object is not supported", "give it a name first"
+                    item.optional_vars,
+                    "'with ... as' a part of an object is not supported",
+                    "a name, and then the assignment",
                 )
         st.body = self.block(st.body)
         return st

@@ -232,7 +232,7 @@ def rounded(x: ScalarTracer, ndigits: Any = None) -> Any:
             raise TypeError("type complex doesn't define __round__ method")
         if dtype.kind in "bi":
             if ndigits is not None and ndigits < 0:
-                raise UnsupportedError("round of a traced int to tens is not supported yet")
+                raise UnsupportedError("round of an int that is known at run time only, to tens, is not supported yet")
             results.append((guard, python_scalar(operand.as_(INT64))))
         elif ndigits is None:
             results.append((guard, python_scalar(pynumbers.to_int(b, operand.as_(FLOAT64), guard, E.rint))))
@@ -248,7 +248,7 @@ def _round_decimal(b: Builder, x: Value, ndigits: int) -> Value:
     ``10**n``; the division rounds once, so the result is the float that stands for the decimal number.
     """
     if not 0 <= ndigits <= 22:
-        raise UnsupportedError("round(x, n) of a traced float is supported for 0 <= n <= 22 only")
+        raise UnsupportedError("round(x, n) of a float that is known at run time only is supported for 0 <= n <= 22")
 
     def number(c: float) -> Value:
         return b.const(c, FLOAT64)

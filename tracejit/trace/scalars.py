@@ -530,6 +530,10 @@ def _with_object(name: str, x: Any, y: Any, on_left: bool) -> Any:
     from tracejit.trace.numpy_api import ufuncs
 
     other, scalar = (x, y) if on_left else (y, x)
+    if name == "mul" and isinstance(other, (list, tuple)) and scalar.kind == "numpy":
+        if scalar.value.dtype.kind not in "iu":
+            raise TypeError(f"can't multiply sequence by non-int of type {type_name(scalar)!r}")
+        return other * operator.index(scalar)  # NumPy repeats, too
     is_array = isinstance(other, (boxes.ArrayTracer, np.ndarray))
     if is_array or (isinstance(other, (list, tuple)) and scalar.kind == "numpy"):
         return ufuncs.dispatch(UFUNC_OF[name], "__call__", (x, y), {})

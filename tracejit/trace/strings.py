@@ -72,7 +72,7 @@ class TracedString(Tracer):
         raise UnsupportedError(
             "a str with parts that are known only at run time can be printed, raised, returned and put into another "
             "str, and nothing else",
-            hint="compute with the numbers, and make the str at the end",
+            hint="a computation with the numbers, and the str at the end",
         )
 
     __int__ = __index__ = __float__ = __complex__ = _refuse

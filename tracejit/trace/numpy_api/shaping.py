@@ -281,7 +281,7 @@ def squeeze(a: Any, axis: Any = None) -> ArrayTracer:
             if not isinstance(d, int):
                 dimension = from_dim(d)
                 assert isinstance(dimension, Tracer)
-                raise dimension._needs("whether a dimension is 1")
+                raise dimension._needs("to know whether it is 1")
         gone: tuple[int, ...] = tuple(k for k, d in enumerate(x.shape_dims) if d == 1)
     else:
         gone = axes_of(axis, x.ndim)
