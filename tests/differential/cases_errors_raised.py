@@ -363,21 +363,21 @@ def not_a_jump_but_a_raise_in_nested_loops(x, n):
     return x
 
 
-@case(lambda rng: [(1,), (0,), (2,)], raises=(NameError, UnboundLocalError))
+@case(lambda rng: [(1,), (0,), (2,)], raises=NameError)
 def comprehension_over_a_name_without_a_value(n):
     if n > 0:
         k = 2
     return [k * i for i in range(3)]
 
 
-@case(lambda rng: [(1,), (0,), (2,)], raises=(NameError, UnboundLocalError))
+@case(lambda rng: [(1,), (0,), (2,)], raises=NameError)
 def dict_comprehension_with_a_name_without_a_value(n):
     for i in range(n):
         k = i
     return {i: k for i in range(2)}
 
 
-@case(lambda rng: [(1,), (0,), (2,)], raises=(NameError, UnboundLocalError))
+@case(lambda rng: [(1,), (0,), (2,)], raises=NameError)
 def generator_with_a_name_without_a_value(n):
     if n > 0:
         k = 2
