@@ -246,6 +246,22 @@ def test_results_that_are_arguments() -> None:
     np.testing.assert_array_equal(y, [7.0, 0.0])
 
 
+def test_results_that_are_one_of_several() -> None:
+    def f(a: Any, c: int) -> Any:
+        v = a.reshape(2, -1)[::-1].T
+        kept = [v, a]
+        return a.sum(), (v if c > 1 else a, kept, kept, a[1:] if c else a[2:])
+
+    a = np.arange(6.0)
+    for c in range(3):
+        _, (either, kept, same, view) = tj.grad(f, has_aux=True)(a, c)
+        assert kept is same and kept[1] is a
+        assert either.shape == (3, 2) if c > 1 else either is a
+        np.testing.assert_array_equal(either, kept[0] if c > 1 else a)
+        np.testing.assert_array_equal(view, a[1:] if c else a[2:])
+        assert np.shares_memory(view, a)
+
+
 def test_exceptions() -> None:
     def f(x: float) -> float:
         if x < 0:

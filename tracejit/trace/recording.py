@@ -387,4 +387,4 @@ class _Original(Template):
         return view_of(self.outside.root, lenses, self.like)
 
     def fits(self, x: Any) -> bool:
-        return isinstance(x, ArrayTracer) and x.root is self.like.root
+        return isinstance(x, ArrayTracer) and x.root is self.like.root and x.lenses == self.like.lenses
