@@ -96,7 +96,9 @@ class Inputs:
             self.values.append(inside.value if isinstance(inside, ScalarTracer) else inside._value)
             return inside
 
-        return mapped(change, tree, path=path)
+        inside = mapped(change, tree, path=path)
+        self.recording.watch(inside, path)
+        return inside
 
     def _refused(self, leaf: Any, where: str) -> DerivativeError:
         kind = kind_of(leaf)

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from tracejit.errors import CaptureError, TracejitError
+from tracejit.errors import CaptureError, TracejitError, a
 from tracejit.ir.core import Block, Function, Value, inline_block, map_type
 from tracejit.ir.interface import ScalarKind
 from tracejit.ir.outline import closed
@@ -40,7 +40,19 @@ from tracejit.trace.identity import ById
 from tracejit.trace.journal import restore
 from tracejit.trace.lenses import Lenses, joined
 from tracejit.trace.scalars import ScalarTracer, as_tracer
-from tracejit.trace.templates import NewValue, Policy, Static, Template, Tree, Values, parts_of, settle, template_of
+from tracejit.trace.templates import (
+    NewValue,
+    Policy,
+    Static,
+    Template,
+    Tree,
+    Values,
+    parts_of,
+    settle,
+    structure_of,
+    template_of,
+)
+from tracejit.trace.tracer import Tracer
 
 
 class Recording(Policy):
@@ -68,6 +80,7 @@ class Recording(Policy):
         self.params: list[Value] = []
         self.given: list[Value] = []
         self._outside: ById[tuple[ArrayTracer, Value]] = ById()  # by what stands for it: the array, the parameter
+        self._watched: list[tuple[Any, Any, list[Any], str]] = []
         self._templates: ById[Template] = ById()
         self._closed = False
 
@@ -121,6 +134,25 @@ class Recording(Policy):
         self._outside[box] = (x, p)
         return box
 
+    def watch(self, tree: Any, path: str) -> None:
+        """``tree``, a copy with stand-ins in it, must not be changed itself: its original would not be."""
+        if isinstance(tree, Tracer) or structure_of(tree) is None:
+            return
+        parts = parts_of(tree)
+        if not isinstance(tree, tuple):
+            self._watched.append((tree, structure_of(tree), parts, path))
+        for part in parts:
+            self.watch(part, path)
+
+    def _check_watched(self) -> None:
+        for tree, structure, parts, path in self._watched:
+            now = parts_of(tree)
+            if structure_of(tree) != structure or any(x is not y for x, y in zip(parts, now)):
+                raise CaptureError(
+                    f"the function changes {a(type(tree).__name__)} in {path}, which it is transformed with respect to",
+                    hint="a new one with the change: [*items, x], {**table, key: x}, dataclasses.replace(...)",
+                )
+
     # --- what comes out
     def close(self, result: Any, more: Sequence[Value] = ()) -> Recorded:
         """End the recording: ``result`` is what the call gave.
@@ -129,6 +161,7 @@ class Recording(Policy):
             result: Any Python object.
             more: Values of the recording that are to be outputs as well, after those that make up the result.
         """
+        self._check_watched()
         arm = self.arm
         arm.look()
         changes = [(c.target, c.after) for c in arm.objects.values()]
