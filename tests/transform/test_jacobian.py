@@ -11,6 +11,8 @@ from tests.transform import programs
 from tests.transform.checking import close, parse, run
 from tracejit.errors import DerivativeError
 from tracejit.ir.verify import verify
+from tracejit.lower import pipeline
+from tracejit.transform import jacobian as transform_jacobian
 from tracejit.transform.jacobian import jacobian
 from tracejit.transform.vjp import gradient
 
@@ -113,3 +115,36 @@ def test_real_and_complex() -> None:
     with pytest.raises(DerivativeError, match="forward mode can"):
         jacobian(rotate, 0, 0, "reverse")
     close(run(jacobian(rotate, 0, 0, "forward"), [1.0])[1:], [np.exp(1.0) + 0j], 1e-15, "exp")
+
+
+LAYER = """
+func layer(%a: f64[4, 4], %x: f64[4]) {
+  %c: f64[4, 1] = reshape %x
+  %m: f64[4, 1] = matmul %a, %c
+  %y: f64[4] = reshape %m
+  %t: f64[4] = tanh %y
+  %0: i64 = const 0
+  %one: i64 = const 1
+  %s: f64[3] = view %t, %0, %one {pairs = ((0, 0),)}
+  %z: f64[4] = update %x, %s, %one, %one {pairs = ((0, 0),)}
+  return %t, %z
+}"""
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize("output", [0, 1])
+def test_all_basis_vectors_at_once_or_one_by_one(output: int, mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    a, x = rng.uniform(-1, 1, (4, 4)), rng.uniform(-1, 1, 4)
+    found = []
+    for limit in (2**23, 0):
+        monkeypatch.setattr(transform_jacobian, "_AT_ONCE", limit)
+        whole = jacobian(parse(LAYER), 1, output, mode)
+        verify(whole)
+        pipeline.optimize(whole)
+        verify(whole)
+        assert any(op.name == "for" for op in whole.walk()) == (limit == 0)
+        if output == 0:  # a product with basis vectors is none
+            assert all(op.result.shape != (4, 4) for op in whole.walk() if op.name == "matmul")
+        found.append(run(whole, [a, x])[-1])
+    np.testing.assert_allclose(found[0], found[1], 1e-13)

@@ -2,6 +2,7 @@
 
 One walk in order of execution; an op is looked at after its operands, and an op that a rule makes is looked at like any
 other. The rules: :mod:`tracejit.lower.algebra` (elementwise), :mod:`tracejit.lower.views` (structural),
+:mod:`tracejit.lower.matrices` (products),
 :mod:`tracejit.lower.branches` (control flow).
 """
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from tracejit.ir.core import Function, Op, Value
 from tracejit.ir.types import BOOL, ArrayType
-from tracejit.lower import algebra, branches, views
+from tracejit.lower import algebra, branches, matrices, views
 from tracejit.lower.rewriter import Rewriter, dimension_is, filled
 from tracejit.ops import structural
 from tracejit.ops.primitive import Primitive
@@ -131,5 +132,5 @@ class Simplifier(Rewriter):
 
 
 _Rule = Callable[[Simplifier, Op], "Value | None"]
-_RULES: Mapping[str, _Rule] = {**algebra.RULES, **views.RULES}
+_RULES: Mapping[str, _Rule] = {**algebra.RULES, **views.RULES, **matrices.RULES}
 _CONTROL: Mapping[str, Callable[[Simplifier, Op], None]] = branches.RULES

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tracejit.ir.core import Op, Value
-from tracejit.ir.types import INDEX, ArrayType, Dim
+from tracejit.ir.types import ArrayType, Dim
 from tracejit.lower.rewriter import Rewriter, filled
 from tracejit.ops import elementwise as e
 from tracejit.ops import structural
@@ -384,27 +384,6 @@ def _iota(s: Rewriter, op: Op) -> Value | None:
     return s.emit(structural.const, (), (t,), {"value": value})[0]
 
 
-def _matmul(s: Rewriter, op: Op) -> Value | None:
-    """A column times a row is elementwise."""
-    a, b = op.operands
-    if 1 not in (a.shape[-1], b.shape[-2]):
-        return None
-    t = op.result.type
-    zero, one = s.const(0, INDEX.dtype), s.const(1, INDEX.dtype)
-
-    def spread(x: Value) -> Value:
-        alone = x.rank - (1 if x is a else 2)
-        pairs = tuple((k, k) for k in range(x.rank) if k != alone)
-        steps = [one] * len(pairs)
-        return s.emit(structural.view, (x, *[zero] * x.rank, *steps), (t,), {"pairs": pairs})[0]
-
-    product = s.emit(e.mul, (spread(a), spread(b)))[0]
-    if a.dtype.kind not in "fc":
-        return product
-    # a sum starts from 0: there is no -0.0
-    return s.emit(e.add, (product, s.fill(s.const(0, t.dtype), t)))[0]
-
-
 RULES: dict[str, Rule] = {
     "view": _view,
     "reshape": _reshape,
@@ -413,7 +392,6 @@ RULES: dict[str, Rule] = {
     "scatter": _scatter,
     "concat": _concat,
     "iota": _iota,
-    "matmul": _matmul,
     "reduce_sum": _reduce,
     "reduce_prod": _reduce,
     "reduce_min": _reduce,

@@ -1,7 +1,8 @@
-"""Whole Jacobians: the linear part of a derivative, applied to one basis vector after the other.
+"""Whole Jacobians: the linear part of a derivative, applied to all basis vectors.
 
-The program runs once. Then a loop goes over the elements of an input (forward mode) or of an output (reverse mode) and
-computes a column or a row from the residuals.
+The program runs once. Then the linear part computes columns (forward mode: one per element of an input) or rows
+(reverse mode: one per element of an output) from the residuals: all at once, as the lanes of a batch, or one after the
+other in a loop where this would take much memory.
 """
 
 from __future__ import annotations
@@ -11,11 +12,19 @@ from typing import Literal
 
 from tracejit.errors import DerivativeError
 from tracejit.ir.core import Function, Value, inline_block
+from tracejit.ir.types import ArrayType
+from tracejit.ops import elementwise as e
 from tracejit.ops.builder import Builder
-from tracejit.transform.structure import is_float
+from tracejit.transform.batch import batch
+from tracejit.transform.structure import elements, is_float
 from tracejit.transform.vjp import split, transpose
 
 Mode = Literal["forward", "reverse"]
+
+_AT_ONCE = 2**23
+"""Elements that an array may have for all basis vectors together."""
+_UNKNOWN = 1024
+"""What a run-time length is taken to be."""
 
 
 def jacobian(function: Function, wrt: int, output: int, mode: Mode) -> Function:
@@ -98,6 +107,11 @@ def _matrices(
     """What ``linear`` makes of each basis vector like ``given``, a row each; a matrix per output."""
     rows = b.dim_product(given.shape)
     columns = [b.dim_product(v.shape) for v in found]
+    if isinstance(rows, int) and rows * _largest(linear) <= _AT_ONCE:
+        whole = batch(linear, [None] * (len(linear.params) - 1) + [0], None, rows)
+        basis = b.reshape(_identity(b, rows, given), (rows, *given.shape))
+        results = inline_block(whole.body, [*residuals, basis], b.block.append)
+        return [b.reshape(r, (rows, n)) for r, n in zip(results, columns)]
 
     def row(b: Builder, i: Value, *matrices: Value) -> list[Value]:
         basis = b.fill(b.const(0, given.dtype), (rows,))
@@ -107,3 +121,17 @@ def _matrices(
 
     empty = [b.empty(v.dtype, (rows, n)) for v, n in zip(linear.outputs, columns)]
     return b.for_(0, rows, 1, empty, row)
+
+
+def _identity(b: Builder, n: int, like: Value) -> Value:
+    """The basis vectors, a row each. Its zeros are no numbers but the absence of any: attribute ``basis`` says that
+    a product with infinity is not to be feared."""
+    i = b.iota(n)
+    rows, columns = (b.view(i, (n, n), (0,), ((0, axis),), (1,)) for axis in (0, 1))
+    t = ArrayType(like.dtype, (n, n))
+    return b.emit(e.cast, (b.apply(e.eq, rows, columns),), (t,), {"basis": True})[0]
+
+
+def _largest(function: Function) -> int:
+    """The most elements that a value in a function has."""
+    return max(elements(r.type, _UNKNOWN) for op in function.walk() for r in (*op.operands, *op.results))
