@@ -8,12 +8,15 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tracejit.errors import UnsupportedError
-from tracejit.ir.core import Value
+from tracejit.ir.core import Block, Value
 from tracejit.ir.types import BOOL, INT64, UINT64
 from tracejit.ops import elementwise as E
 from tracejit.ops import reduction, structural
 from tracejit.ops.builder import Builder
+from tracejit.ops.custom import custom
 from tracejit.ops.primitive import Primitive
+from tracejit.trace.context import current
+from tracejit.trace.control import Control
 from tracejit.trace.tracer import OUTSIDE
 
 DType: TypeAlias = "np.dtype[Any]"
@@ -293,12 +296,48 @@ def _heaviside(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
 
 @implements(np.logaddexp)
 def _logaddexp(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    if _differentiated():
+        return _smooth_logaddexp(b, x, 1.0)
     difference = b.apply(E.sub, x[0], x[1])
     tail = b.apply(E.log1p, b.apply(E.exp, b.apply(E.neg, b.apply(E.abs, difference))))
     apart = b.apply(E.add, b.apply(E.maximum, x[0], x[1]), tail)
     # equal infinities have no difference
-    same = b.apply(E.add, x[0], filled(b, x[0], float(np.log(2.0))))
-    return b.apply(E.select, b.apply(E.eq, x[0], x[1]), same, apart)
+    return b.apply(E.select, b.apply(E.eq, x[0], x[1]), _doubled(b, x, float(np.log(2.0))), apart)
+
+
+def _differentiated() -> bool:
+    inputs = current().inputs
+    return isinstance(inputs, Control) and inputs.differentiating > 0
+
+
+def _doubled(b: Builder, x: Sequence[Value], logarithm: float) -> Value:
+    """The common value of ``x`` and the logarithm of 2; both have the same part in it."""
+    half = filled(b, x[0], 0.5)
+    both = b.apply(E.add, b.apply(E.mul, x[0], half), b.apply(E.mul, x[1], half))
+    return b.apply(E.add, both, filled(b, both, logarithm))
+
+
+def _smooth_logaddexp(b: Builder, x: Sequence[Value], scale: float) -> Value:
+    """``log(exp(scale * x0) + exp(scale * x1)) / scale``, by ops that are as smooth as that is."""
+    first = b.apply(E.ge, *x)
+    high, low = b.apply(E.select, first, *x), b.apply(E.select, first, x[1], x[0])
+    top = unmoved(b, high)
+    rest = [b.apply(E.sub, v, top) for v in (high, low)]
+    if scale != 1.0:
+        rest = [b.apply(E.mul, v, filled(b, v, scale)) for v in rest]
+    tail = b.apply(E.log1p, b.apply(E.add, b.apply(E.expm1, rest[0]), b.apply(E.exp, rest[1])))
+    if scale != 1.0:
+        tail = b.apply(E.mul, tail, filled(b, tail, 1 / scale))
+    infinite = b.apply(E.and_, b.apply(E.eq, *x), b.apply(E.isinf, x[0]))
+    return b.apply(E.select, infinite, _doubled(b, x, 0.0), b.apply(E.add, top, tail))
+
+
+def unmoved(b: Builder, x: Value) -> Value:
+    """``x`` as a number whose derivative is zero."""
+    rule = Block()
+    Builder(rule, b.loc).return_()
+    attrs = {"counts": (1, 0, 0, 0), "direction": "backward", "name": "stop_gradient"}
+    return b.emit(custom, [x], [x.type], attrs, [rule])[0]
 
 
 def _fraction(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
@@ -363,9 +402,10 @@ def _arctanh(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
 
 @implements(np.logaddexp2)
 def _logaddexp2(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    if _differentiated():
+        return _smooth_logaddexp(b, x, float(np.log(2.0)))
     difference = b.apply(E.neg, b.apply(E.abs, b.apply(E.sub, x[0], x[1])))
     power = b.apply(E.pow, filled(b, difference, 2), difference)
     tail = b.apply(E.mul, b.apply(E.log1p, power), filled(b, power, float(1 / np.log(2.0))))
     apart = b.apply(E.add, b.apply(E.maximum, x[0], x[1]), tail)
-    same = b.apply(E.add, x[0], filled(b, x[0], 1))
-    return b.apply(E.select, b.apply(E.eq, x[0], x[1]), same, apart)
+    return b.apply(E.select, b.apply(E.eq, x[0], x[1]), _doubled(b, x, 1.0), apart)

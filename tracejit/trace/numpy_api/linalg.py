@@ -136,7 +136,10 @@ def det(a: Any) -> Any:
 
 @implements(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """``np.linalg.norm``: norms of vectors of any order, and the matrix norms that are sums or maxima."""
+    """``np.linalg.norm``: norms of vectors of any order, and the matrix norms that are sums or maxima.
+
+    Derivatives where a norm is 0 are 0, one of the subgradients.
+    """
     current().at()
     array = as_array(x)
     if array.dtype.kind in "biu":
@@ -144,7 +147,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     axes = tuple(range(array.ndim)) if axis is None else axes_of(axis, array.ndim)
     if ord is None or (ord in (2, "fro") and len(axes) == (1 if ord == 2 else 2)):
         square = np.real(np.multiply(np.conjugate(array), array)) if array.dtype.kind == "c" else np.square(array)
-        return np.sqrt(np.sum(square, axis=axes, keepdims=keepdims))
+        total = np.sum(square, axis=axes, keepdims=keepdims)
+        # the derivative at 0 is 0, one of the subgradients
+        return np.where(np.equal(total, 0), total, np.sqrt(total))[()]
     size: Any = np.abs(array)
     if len(axes) == 1:
         return _vector_norm(size, ord, axes, keepdims)
@@ -170,7 +175,9 @@ def _vector_norm(size: Any, ord: Any, axes: Any, keepdims: bool) -> Any:
         return np.sum(np.not_equal(size, 0).astype(size.dtype), axis=axes, keepdims=keepdims)
     if ord == 1:
         return np.sum(size, axis=axes, keepdims=keepdims)
-    return np.power(np.sum(np.power(size, ord), axis=axes, keepdims=keepdims), 1.0 / ord)
+    total = np.sum(np.power(size, ord), axis=axes, keepdims=keepdims)
+    root = np.power(total, 1.0 / ord)
+    return np.where(np.equal(total, 0), total, root)[()] if isinstance(ord, (int, float)) and ord > 0 else root
 
 
 @implements(np.linalg.vector_norm)

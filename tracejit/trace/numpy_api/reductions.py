@@ -300,7 +300,9 @@ def _variance(a: Any, axis: Any, dtype: Any, out: Any, ddof: Any, keepdims: Any,
     divisor = b.fill(b.cast(b.index(dims.maximum(free, 0)), total.dtype), total.type.shape)
     result = b.apply(E.div, total, divisor)
     if root:
-        result = b.apply(E.sqrt, result)
+        # the derivative at 0 is 0, one of the subgradients
+        nothing = b.apply(E.eq, result, b.full(0, result))
+        result = b.apply(E.select, nothing, result, b.apply(E.sqrt, result))
     return returned(b, b.cast(result, E.real_dtype(give)), x.shape_dims, axes, keepdims, out)
 
 
