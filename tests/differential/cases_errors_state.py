@@ -4,6 +4,8 @@ import types
 
 import numpy as np
 
+from tracejit.errors import UnsupportedError
+
 from .registry import case, scenario
 
 
@@ -303,3 +305,64 @@ def items_of_a_new_list_exchanged(d, n, x):
         arrays[0][i] += x
         arrays.reverse()
     return arrays
+
+
+# --- arrays without axes, odd memory, parts of targets ---
+
+
+@case(lambda rng: [(np.array(1.0), np.array(2), n) for n in (1, 0, 2)], raises=ZeroDivisionError)
+def arrays_without_axes(x, y, n):
+    x += 1
+    y[()] = n
+    z = 1 / n
+    x *= 2
+    return z
+
+
+@case(lambda rng: [(np.array(1.0), np.zeros(4), n) for n in (1, 0, 2)], raises=IndexError)
+def array_without_axes_in_a_loop(x, y, n):
+    for i in range(3):
+        x += 1
+        y[i + n] = x
+    return x
+
+
+@case(lambda rng: [(types.SimpleNamespace(k=np.array(1.0)), n) for n in (1.0, 0.0)], raises=ZeroDivisionError)
+def attribute_without_axes(s, n):
+    y = s.k
+    y += 1
+    s.z = y[()]
+    s.k[...] = 5 / n
+    return y
+
+
+@case(
+    lambda rng: [({"k": 0}, a, i) for a in (np.arange(4.0), np.arange(4.0).astype(">f8")) for i in (0, 4)],
+    raises=IndexError,
+    allow=(UnsupportedError,),
+)
+def odd_array_stored_in_a_dict(d, a, i):
+    d["k"] = i
+    d["a"] = a
+    return a[i]
+
+
+@case(lambda rng: [(types.SimpleNamespace(a=np.arange(3.0)), n) for n in (0, 2, 3)], raises=IndexError)
+def nested_targets_that_are_attributes(s, n):
+    (s.x, s.y), s.z = (n, s.a[n]), 5
+    [s.a, (s.b, *s.c)] = s.y, (s.a, n, [s.x])
+    return s
+
+
+def _read_only(x):
+    x.flags.writeable = False
+    return x
+
+
+@case(lambda rng: [(types.SimpleNamespace(k=0), w(np.arange(4.0)), 4) for w in (np.array, _read_only)],
+      raises=(IndexError, ValueError))  # fmt: skip
+def store_out_of_bounds_into_what_is_read_only(s, a, i):
+    s.k += 1
+    s.b = a
+    a[i] = 1
+    s.k += 1

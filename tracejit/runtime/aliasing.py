@@ -39,6 +39,10 @@ class Copies:
     def __bool__(self) -> bool:
         return bool(self.pairs)
 
+    def original_of(self, x: Any) -> Array | None:
+        """The array that ``x`` is a copy of, if it is one."""
+        return next((original for original, copy in self.pairs if copy is x), None)
+
     def copy_out(self) -> None:
         """Give the originals what was written into the copies."""
         for original, copy in self.pairs:

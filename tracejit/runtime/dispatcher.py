@@ -25,7 +25,7 @@ from tracejit.codegen.entry_arguments import flat_parameters, parameters_of
 from tracejit.collector import Paused
 from tracejit.errors import NeedsConcrete, TracejitError, UnsupportedError
 from tracejit.ir.core import Function, Value
-from tracejit.ir.interface import Argument, ArrayInput, Input, Program, ScalarInput
+from tracejit.ir.interface import Argument, ArrayInput, Input, Program, ScalarInput, describe
 from tracejit.record import field, record, replace
 from tracejit.runtime import aliasing, history
 from tracejit.runtime.options import Options
@@ -44,6 +44,7 @@ from tracejit.runtime.signature import (
     layout_of,
     native_dtype,
     needs_copy,
+    oddity,
     walk,
 )
 from tracejit.runtime.sources import evaluate, misfit
@@ -150,11 +151,25 @@ class Dispatcher:
             support.provide_bind()
         bound = bind(self.function, self.signature, args, kwargs)
         copies = aliasing.copy_in(self.names, bound.values)
+        if copies:
+            self._check_kept(copies, self.version_for(args, kwargs))
         try:
             result = self._run(arrange(self.signature, copies.values))
         finally:
             copies.copy_out()
         return copies.restore(result)
+
+    def _check_kept(self, copies: aliasing.Copies, version: Version) -> None:
+        """Refuse to let a program store copies of arrays in objects of the caller."""
+        values = arrange(self.signature, copies.values).values
+        for source in version.native.kept:
+            original = copies.original_of(evaluate(source, values))
+            if original is not None:
+                raise UnsupportedError(
+                    f"{describe(source)} is {oddity(original)}, and the function stores it in an object",
+                    hint="np.ascontiguousarray(x.astype(x.dtype.newbyteorder('=')))",
+                    loc=of_parameter(self.function, describe(source)),
+                )
 
     def _run(self, bound: BoundCall) -> Any:
         for _ in range(ATTEMPTS):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tracejit import config
@@ -15,13 +15,14 @@ from tracejit.codegen.entry import Release, emit_entry, link
 from tracejit.codegen.entry_arguments import Parameters
 from tracejit.codegen.llvm import Target, emit_kernel
 from tracejit.ir.core import Block, Function, Op, Value
-from tracejit.ir.interface import ArrayInput, Input, Layout, Program, Same
+from tracejit.ir.interface import ArrayInput, Input, Layout, Output, OutTree, Program, Same, Source, mentioned
 from tracejit.lower import pipeline
 from tracejit.record import field, record
 from tracejit.runtime import routines
 from tracejit.runtime.effects import Callbacks
 from tracejit.runtime.history import Pattern
 from tracejit.runtime.native_type import SLOW_OFFSET, native_subtype
+from tracejit.trace.changes import Apply, put_contents
 
 LONG = 20_000
 """A kernel of at least so many instructions (some microseconds) releases the GIL."""
@@ -86,10 +87,12 @@ class Native:
     Attributes:
         code: The linked module.
         keep_alive: Python objects that it mentions.
+        kept: Where the arrays are (and more) that it may store in objects of the caller, or views of them.
     """
 
     code: cpu.CompiledCode
     keep_alive: list[Any]
+    kept: list[Source]
 
     @property
     def entry(self) -> int:
@@ -174,7 +177,20 @@ def build(program: Program, call: Parameters, times: Times, observe: pipeline.Ob
     )
     code = link(entry, kernel, {s: routines.address(s) for s in kernel.needs & routines.SYMBOLS})
     times.compile = time.perf_counter() - start
-    return Native(code, entry.keep_alive)
+    changes = [
+        program.output,
+        *(op.attrs["changes"] for op in (*kernel.sites, *kernel.effects) if "changes" in op.attrs),
+    ]
+    return Native(code, entry.keep_alive, [source for c in changes for source in kept_by(c, program.inputs)])
+
+
+def kept_by(output: Output, inputs: Sequence[Input]) -> Iterator[Source]:
+    """Where the objects are that an output mentions beside what it returns, if it changes any."""
+    if isinstance(output, OutTree) and output.make is put_contents:
+        yield from kept_by(output.children[0], inputs)
+    elif isinstance(output, OutTree) and isinstance(output.make, Apply):
+        for part in output.children if output.make.unfold else output.children[1:]:
+            yield from mentioned(part, inputs)
 
 
 def at_stage(program: Program, stage: str) -> Function:

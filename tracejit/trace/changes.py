@@ -15,10 +15,10 @@ from tracejit.ir.core import Value
 from tracejit.ir.interface import OutArray, Output, OutTree, Source, describe
 from tracejit.record import record
 from tracejit.trace import outer
+from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.carried import Head
 
 if TYPE_CHECKING:
-    from tracejit.trace.boxes import ArrayTracer
     from tracejit.trace.captures import Captures
     from tracejit.trace.control import Control
 
@@ -171,14 +171,15 @@ class Pending:
     def __call__(self, payload: list[Value]) -> Output | None:
         """The changes as an output in terms of ``payload``, which gets the values it needs; None if there are none."""
         swapped = [pair for pair in exchanges(self.captures.control) if any(map(_is_visible, pair[1].entries))]
-        if self._busy or not (swapped or self.captures.control.journal.touched):
+        written = [box for box in self._numbers() if box.writeable]
+        if self._busy or not (swapped or written or self.captures.control.journal.touched):
             return None
         changes = Changes(self.captures)
-        if not (swapped or changes.targets):
+        if not (swapped or written or changes.targets):
             return None
         self._busy = True
         try:
-            return self._output(payload, swapped, changes)
+            return self._output(payload, swapped, written, changes)
         except CaptureError as error:
             raise CaptureError(
                 "this may raise when the program runs, and of what was changed before, the caller would have to see "
@@ -188,17 +189,32 @@ class Pending:
         finally:
             self._busy = False
 
-    def _output(self, payload: list[Value], swapped: Sequence[tuple[ArrayTracer, Head]], changes: Changes) -> Output:
+    def _numbers(self) -> Iterator[ArrayTracer]:
+        """The arrays of the caller without axes that may have been written to: programs store them in the end."""
+        for entry in self.captures.entries:
+            box = entry.tracer
+            if isinstance(box, ArrayTracer) and not box.ndim and box._value is not entry.param:
+                yield box
+
+    def _output(
+        self,
+        payload: list[Value],
+        swapped: Sequence[tuple[ArrayTracer, Head]],
+        written: Sequence[ArrayTracer],
+        changes: Changes,
+    ) -> Output:
         from tracejit.trace.results import Results
 
         results = Results(self.captures, self.views, payload)
         done = results.changed(None, changes)
-        if not swapped:
+        if not (swapped or written):
             return done
         contents: list[Output] = []
         for box, head in swapped:
             contents.append(results.one_of(head.identity, [e if _is_visible(e) else None for e in head.entries]))
             contents.append(OutArray(results.add(box.read())))
+        for box in written:
+            contents += [results.output(box), OutArray(results.add(box.read()))]
         return OutTree("make", (done, *contents), make=put_contents)
 
 

@@ -298,6 +298,8 @@ def getitem(x: ArrayTracer, key: Any) -> Any:
 
 def setitem(x: ArrayTracer, key: Any, value: Any) -> None:
     """``x[key] = value``."""
+    if not x.writeable:
+        raise ValueError("assignment destination is read-only")
     current().at()
     element = _element_index(x, key)
     if element is not None:

@@ -408,7 +408,7 @@ class Statements(Expressions):
                     starred = isinstance(part, ast.Starred)
                     inner = part.value if isinstance(part, ast.Starred) else part
                     if not isinstance(inner, ast.Name):
-                        name = f"@u{target.lineno}.{target.col_offset}.{k}"
+                        name = f"@u{target.lineno}.{target.col_offset}.{target.end_col_offset}.{k}"
                         later.extend(self._assign(inner, load(name)))
                         inner = store(name)
                     parts.append(ast.Starred(inner, ast.Store()) if starred else inner)
