@@ -96,7 +96,8 @@ class _Dual(_Run):
             super().op(op)
             self.note(op)
             active = any(v in self.tangents for v in op.operands) and any(is_float(r) for r in op.results)
-            self.move(op.results, [self.rule(op)] if active else [None] * len(op.results))
+            # the first result moves, the others only say how it went
+            self.move(op.results, [self.rule(op) if active and k == 0 else None for k in range(len(op.results))])
             return
         self.bind(op.results, results, op)
         self.move(op.results, moved)
@@ -112,6 +113,8 @@ class _Dual(_Run):
             found = [a < b, a == b]
         elif op.name in ("reduce_min", "reduce_max"):
             found = [self.env[op.operands[0]] == np.expand_dims(y[0], op.attrs["axes"])]
+        elif op.name == "sort":
+            found = [np.argsort(self.env[op.operands[0]], axis=-1, kind="stable")]
         elif op.name in ("abs", "mod") and op.operands[0].dtype.kind == "f":
             x = [self.env[v] for v in op.operands]
             found = [np.sign(x[0]) if op.name == "abs" else np.floor_divide(*x)]
@@ -123,7 +126,7 @@ class _Dual(_Run):
             self.decided.update(np.ascontiguousarray(x).tobytes())
 
     def rule(self, op: Op) -> Array:
-        y = self.env[op.result]
+        y = self.env[op.results[0]]
         x = [self.env[v] for v in op.operands]
         t = [self.tangent(v) if is_float(v) else None for v in op.operands]
         if op.name in _PARTIALS:
@@ -235,7 +238,26 @@ def _matmul(op: Op, x: list[Array], t: list[Any], y: Array) -> Array:
     return np.asarray(t[0] @ x[1] + x[0] @ t[1])
 
 
+def _sort(op: Op, x: list[Array], t: list[Any], y: Array) -> Array:
+    return np.take_along_axis(t[0], np.argsort(x[0], axis=-1), axis=-1)
+
+
+def _solve(op: Op, x: list[Array], t: list[Any], y: Array) -> Array:
+    return np.asarray(np.linalg.solve(x[0], t[1] - t[0] @ y))
+
+
+def _cholesky(op: Op, x: list[Array], t: list[Any], y: Array) -> Array:
+    below = np.tril(t[0], -1)
+    moved = np.linalg.inv(y) @ (below + np.swapaxes(below, -1, -2) + t[0] * np.eye(y.shape[-1]))
+    inner = np.tril(moved @ np.swapaxes(np.linalg.inv(y), -1, -2))
+    return np.asarray(y @ (inner - 0.5 * inner * np.eye(y.shape[-1])))
+
+
+def _det(op: Op, x: list[Array], t: list[Any], y: Array) -> Array:
+    return np.asarray(y * np.trace(np.linalg.solve(x[0], t[0]), axis1=-2, axis2=-1))
+
+
 _OTHERS: dict[str, Callable[..., Array]] = {
     "abs": _abs, "sign": _sign, "reduce_prod": _product, "reduce_min": _extremum, "reduce_max": _extremum,
-    "matmul": _matmul,
+    "matmul": _matmul, "sort": _sort, "solve": _solve, "cholesky": _cholesky, "det": _det,
 }  # fmt: skip
