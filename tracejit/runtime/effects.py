@@ -113,8 +113,18 @@ class Callbacks:
             Maker(payload, self._inputs, dict(zip(self.changed, objects or (), strict=True))).make(changes)
 
     def run_effect(self, number: int, address: int, objects: Sequence[Any] | None) -> None:
-        """Run a print or a callback; the callback's results go where its operands were."""
+        """Run a print or a callback; the callback's results go where its operands were.
+
+        What that raises has a traceback to the user's line.
+        """
         site = self._effects[number]
+        try:
+            self._run_effect(site, address, objects)
+        except BaseException as error:
+            runtime_error(error, site.loc)
+            raise
+
+    def _run_effect(self, site: _Site, address: int, objects: Sequence[Any] | None) -> None:
         attrs = site.attrs
         operands = read_operands(address, site.operands, site.ranks)
         if site.name == "print":
