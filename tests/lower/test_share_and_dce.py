@@ -261,3 +261,24 @@ def test_all_of_an_unused_loop_goes() -> None:
     }
     """), (dce.run,), [[3, np.zeros(3)]])  # fmt: skip
     assert [op.name for op in f.walk()] == ["return"]
+
+
+def test_one_number_at_every_index_is_shared_within_its_block_only() -> None:
+    """It needs no memory where it is used; carried into a loop it would."""
+    function = parse("""
+        func f(%x: f64[4], %n: i64) {
+          %0: i64 = const 0
+          %1: i64 = const 1
+          %one: f64 = const 1.0
+          %a: f64[4] = view %one {pairs = ()}
+          %b: f64[4] = view %one {pairs = ()}
+          %c: f64[4] = add %a, %b
+          %y: f64[4] = for %0, %n, %1, %x { (%i: i64, %z: f64[4]) ->
+            %d: f64[4] = view %one {pairs = ()}
+            %e: f64[4] = add %z, %d
+            yield %e
+          }
+          return %c, %y
+        }""")
+    share.run(function)
+    assert [op.name for op in function.walk()].count("view") == 2

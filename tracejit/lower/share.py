@@ -1,7 +1,7 @@
 """Common subexpressions: a pure op equal to one that dominates it gives way to it.
 
 Equal means the same primitive, operands, attributes and result types; for control flow without effects, equal regions
-too. A ``check`` of a condition that a dominating ``check`` has asked already is removed.
+too. One number at every index is shared within its block only. A ``check`` of a condition that a dominating ``check`` has asked already is removed.
 """
 
 from __future__ import annotations
@@ -63,6 +63,9 @@ class _Sharer:
             return ("check", op.operands[0])
         if op.name in _UNSHARED or not is_pure(op):
             return None
+        if op.name == "iota" or (op.name == "view" and not op.operands[0].rank):
+            # numbers that need no memory where they are used; shared with a block around this one they would
+            return (op.block, *op_key(op, {}))
         return op_key(op, {})
 
 
