@@ -80,13 +80,20 @@ def _inline_operands(op: Op) -> Iterator[tuple[int, Value]]:
     """The array operands of a consumer that may be computed on the fly, with their positions."""
     if op.name == "matmul":
         for k, v in enumerate(op.operands):
-            if v.op is not None and v.op.name == "view" and len(v.users) == 1 and _keeps_matrix(v.op):
+            if k == 0 and reads_rows(op) and v.op is not None and v.op.name != "view":
+                yield k, v
+            elif v.op is not None and v.op.name == "view" and len(v.users) == 1 and _keeps_matrix(v.op):
                 yield k, v
         return
     first = 1 if writes_base(op) else 0
     for k, v in enumerate(op.operands):
         if k >= first and v.rank:
             yield k, v
+
+
+def reads_rows(op: Op) -> bool:
+    """Whether a product reads each element of its first operand once, row by row: a matrix times a vector."""
+    return op.name == "matmul" and op.operands[1].shape[-1] == 1
 
 
 def _keeps_matrix(view: Op) -> bool:
@@ -207,7 +214,7 @@ def _inlining(op: Op, facts: _Analysis, contexts: dict[Op, set[tuple[Op, object]
             return None
     if len(reached) > 1 and facts.cost[value] * (len(reached) - 1) > CHEAP:
         return None
-    if any(root.name == "matmul" for root, _ in reached) and op.name != "view":
+    if any(root.name == "matmul" and not reads_rows(root) for root, _ in reached) and op.name != "view":
         return None
     for root, _ in reached:
         if facts.written_between(facts.reads[value], op, root):

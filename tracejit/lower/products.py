@@ -21,8 +21,11 @@ SMALL = 16 * 16 * 16
 def matmul(kernel: Kernel) -> None:
     """Lower the root ``matmul`` of a fusion."""
     low = kernel.low
-    a, b = (_operand(kernel, v) for v in kernel.root.operands)
     result = kernel.fusion.results[0]
+    if _computes(kernel, kernel.root.operands[0]):
+        _dots_of_elements(kernel)
+        return
+    a, b = (_operand(kernel, v) for v in kernel.root.operands)
     nest = Nest(low.builder)
     target = nest.alloc(result.dtype, [low.dim(d) for d in result.shape])
     low.bind(result, target)
@@ -48,6 +51,36 @@ def matmul(kernel: Kernel) -> None:
         if storage in low.temporaries:
             low.free(storage)
         assert v.rank == 2
+
+
+def _computes(kernel: Kernel, v: Value) -> bool:
+    """Whether the elements of an operand are computed on the fly; a view of a stored matrix is not."""
+    op = v.op
+    if op is None or op not in kernel.inlined:
+        return False
+    source = op.operands[0].op if op.name == "view" else op
+    return source is not None and source in kernel.inlined
+
+
+def _dots_of_elements(kernel: Kernel) -> None:
+    """A matrix that is computed on the fly times one column: a reduction per row."""
+    low = kernel.low
+    x, y = kernel.root.operands
+    result = kernel.fusion.results[0]
+    column = _operand(kernel, y)
+    nest = Nest(low.builder)
+    target = nest.alloc(result.dtype, [low.dim(d) for d in result.shape])
+    low.bind(result, target)
+    elements = kernel.elements(nest)
+    index: list[Index] = [nest.open(d)[0] for d in target.shape[:-1]]
+    depth = low.dim(x.shape[-1])
+    k, total = nest.open(depth, carried=(_zero(nest, target),), vector=True, reductions=("add",))
+    left = elements.at(x, [*index, k])
+    right = nest.load(column.buffer, nest.linear(column, [*index[:-1], k, 0]))
+    (total,) = nest.close(nest.emit(elementwise.add, (total, nest.emit(elementwise.mul, (left, right))), innermost=True))
+    nest.store(target.buffer, nest.linear(target, [*index, 0]), total)
+    while nest.depth:
+        nest.close()
 
 
 def _operand(kernel: Kernel, v: Value) -> Storage:
