@@ -24,6 +24,9 @@ from tracejit.ops.effects import constant
 PYTHON_ERROR = -1
 """The kernel's result when a Python exception is set."""
 
+FEW = 64
+"""Vector loops of at most so many turns are worth unrolling together with the loops around them."""
+
 UNROLLED = 64
 """A loop of at most so much known work is written out."""
 
@@ -212,8 +215,8 @@ class Kernel:
     # --- loops
     @contextmanager
     def scalar_without_vectors(self) -> Iterator[None]:
-        """Around the writing of a loop: one in which no loop was written with vectors is left to LLVM's loop passes,
-        which have nothing to do for loops around vector loops."""
+        """Around the writing of a loop: one in which no loop was written with vectors (other than of a few turns) is
+        left to LLVM's loop passes, which have nothing to do for loops around vector loops."""
         before = self._vector_loops
         yield
         if self._vector_loops == before:
@@ -225,7 +228,8 @@ class Kernel:
             self.bind(op.results, self.operands(op.operands[3:]))
             return
         if op.attrs.get("vector") and vector.emit(self, op, trips):
-            self._vector_loops += 1
+            if trips is None or trips > FEW:
+                self._vector_loops += 1
             return
         if op.attrs.get("parallel") and spmd.emit(self, op, trips):
             self._vector_loops += 1

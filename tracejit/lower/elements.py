@@ -123,6 +123,53 @@ class Elements:
             out.append(i)
         return [flat, *reversed(out)] if shape else []
 
+    def core(self, v: Value) -> tuple[int | Value, ...] | None:
+        """The shape over which a nest visits the elements of ``v`` in C order with the least index arithmetic.
+
+        Reshapes keep the order of elements, so that elementwise ops and stored arrays among them need only the number
+        of an element; what needs its index is looked at in the shape that it has there. The empty shape when nothing
+        does; None when ops need indices in several shapes.
+        """
+        op = v.op
+        if not self.is_inlined(v):
+            return () if not v.rank or self.storage(v).c_order else v.shape
+        assert op is not None
+        assert isinstance(op.primitive, Primitive)
+        if self._keeps_order(op):
+            return self.core(op.operands[0])
+        if op.primitive.family == "elementwise":
+            found: tuple[int | Value, ...] = ()
+            for x in op.operands:
+                needed = self.core(x)
+                if needed is None or (found and needed and found != needed):
+                    return None
+                found = found or needed
+            return found
+        return () if op.name == "view" and not op.attrs["pairs"] else v.shape
+
+    @staticmethod
+    def _keeps_order(op: Op) -> bool:
+        return (op.name == "reshape" and op.operands[0].rank > 0) or (op.name == "view" and "whole" in op.attrs)
+
+    def in_core(self, v: Value, index: Sequence[Index], flat: Index) -> Value:
+        """Element number ``flat`` of ``v`` in C order, which is at ``index`` in the shape that :meth:`core` gives."""
+        if not v.rank:
+            return self.scalar(v)
+        op = v.op
+        if not self.is_inlined(v):
+            place = self.storage(v)
+            return self.load(place, flat) if place.c_order else self.at(v, index)
+        assert op is not None
+        assert isinstance(op.primitive, Primitive)
+        if self._keeps_order(op):
+            return self.in_core(op.operands[0], index, flat)
+        if op.primitive.family == "elementwise":
+            operands = [self.in_core(x, index, flat) for x in op.operands]
+            return self.nest.emit(op.primitive, operands, (ArrayType(v.dtype),))
+        if op.name == "view" and not op.attrs["pairs"]:
+            return self.at(op.operands[0], self.view_index(op, ()))
+        return self.at(v, index)
+
     def is_flat(self, v: Value, shape: tuple[int | Value, ...]) -> bool:
         """Whether element ``k`` of ``v`` in C order needs only ``k``: the nest over ``shape`` can be one loop."""
         if not v.rank:

@@ -21,6 +21,9 @@ from tracejit.ops.primitive import Primitive
 CHEAP = 4
 """How many element operations may be repeated rather than stored."""
 
+COSTLY = 10
+"""From how many element operations on an expression is worth vectors of its own."""
+
 _INLINABLE = {"view", "reshape", "iota", "gather"}
 _ROOT_ONLY = {"update", "scatter", "concat", "nonzero", "matmul", "sort", "argsort", "solve", "cholesky", "det"}
 
@@ -80,9 +83,12 @@ def _inline_operands(op: Op) -> Iterator[tuple[int, Value]]:
     """The array operands of a consumer that may be computed on the fly, with their positions."""
     if op.name == "matmul":
         for k, v in enumerate(op.operands):
-            if k == 0 and reads_rows(op) and v.op is not None and v.op.name != "view":
-                yield k, v
-            elif v.op is not None and v.op.name == "view" and len(v.users) == 1 and _keeps_matrix(v.op):
+            if v.op is None:
+                continue
+            if v.op.name == "view":
+                if len(v.users) == 1 and _keeps_matrix(v.op):
+                    yield k, v
+            elif k == 0 and reads_rows(op):
                 yield k, v
         return
     first = 1 if writes_base(op) else 0
@@ -118,6 +124,11 @@ def element_cost(op: Op) -> int:
     if how.startswith("math") or op.name == "pow":
         return 10
     return 4 if op.name in ("div", "sqrt", "floordiv", "mod") else 1
+
+
+def _repeats(op: Op) -> bool:
+    """Whether a view of an array shows its elements several times."""
+    return op.name == "view" and len({axis for _, axis in op.attrs["pairs"]}) < op.results[0].rank
 
 
 def _repeats_outer(op: Op) -> bool:
@@ -212,6 +223,8 @@ def _inlining(op: Op, facts: _Analysis, contexts: dict[Op, set[tuple[Op, object]
                 )
         if _repeats_outer(user) and facts.cost[value] > 2:
             return None
+        if _repeats(user) and facts.cost[value] >= COSTLY:
+            return None  # once per element, outside of the innermost loop, it would not be computed in vectors
     if len(reached) > 1 and facts.cost[value] * (len(reached) - 1) > CHEAP:
         return None
     if any(root.name == "matmul" and not reads_rows(root) for root, _ in reached) and op.name != "view":

@@ -100,9 +100,22 @@ class Kernel:
             nest.store(target.buffer, i, elements.at_flat(v, i))
             nest.close()
             return
+        core = elements.core(v) if target.c_order and self._reshapes() else None
+        if core is not None:
+            shape = [self.low.dim(d) for d in core] if core else [nest.product(target.shape)]
+            strides = nest.c_strides(shape)
+            index = self.open_nest(nest, shape)
+            flat = nest.sum([nest.mul(i, s) for i, s in zip(index, strides, strict=True)])
+            nest.store(target.buffer, flat, elements.in_core(v, index, flat))
+            self.close_nest(nest)
+            return
         index = self.open_nest(nest, target.shape)
         nest.store(target.buffer, nest.linear(target, index), elements.at(v, index))
         self.close_nest(nest)
+
+    def _reshapes(self) -> bool:
+        """Whether a reshape is among what is computed on the fly."""
+        return any(op.name == "reshape" for op in self.inlined)
 
     def _is_zero(self, v: Value) -> bool:
         """Whether ``v`` is a constant whose bytes are all zero."""
@@ -144,7 +157,8 @@ class Kernel:
         elements = self.elements(nest, place)
         shape = tuple(self.low.dim(d) for d in v.shape)
         whole = self._covers(self.root.operands[0], v) and place.c_order and self._is_straight()
-        if whole and temporary is None and elements.is_flat(v, v.shape):
+        flat = elements.is_flat(v, v.shape) or (self._reshapes() and elements.core(v) is not None)
+        if whole and temporary is None and flat:
             self.fill(nest, place, v, elements)
             return
         last = len(shape) - 1

@@ -77,7 +77,8 @@ def _dots_of_elements(kernel: Kernel) -> None:
     k, total = nest.open(depth, carried=(_zero(nest, target),), vector=True, reductions=("add",))
     left = elements.at(x, [*index, k])
     right = nest.load(column.buffer, nest.linear(column, [*index[:-1], k, 0]))
-    (total,) = nest.close(nest.emit(elementwise.add, (total, nest.emit(elementwise.mul, (left, right))), innermost=True))
+    product = nest.emit(elementwise.mul, (left, right))
+    (total,) = nest.close(nest.emit(elementwise.add, (total, product), innermost=True))
     nest.store(target.buffer, nest.linear(target, [*index, 0]), total)
     while nest.depth:
         nest.close()

@@ -114,6 +114,12 @@ class Builder:
         operands = [x, *map(self.index, starts), *map(self.index, steps)]
         return self.emit(structural.view, operands, (ArrayType(x.dtype, tuple(shape)),), {"pairs": tuple(pairs)})[0]
 
+    def whole(self, x: Value, shape: Sequence[Dim]) -> Value:
+        """The view that is all of ``x``, under dimensions that are equal to its own."""
+        zeros, ones = [self.index(0)] * x.rank, [self.index(1)] * x.rank
+        attrs = {"pairs": tuple((k, k) for k in range(x.rank)), "whole": True}
+        return self.emit(structural.view, (x, *zeros, *ones), (ArrayType(x.dtype, tuple(shape)),), attrs)[0]
+
     def update(
         self, x: Value, v: Value, starts: Sequence[Dim], pairs: Sequence[tuple[int, int]], steps: Sequence[Dim]
     ) -> Value:

@@ -57,7 +57,8 @@ Element ``r`` of the result is ``x[b]`` with
 of ``x``, ``pairs`` is a tuple of ``(axis of x, axis of the result)`` and ``steps`` has one index value per pair. The
 result shape is that of the result type. So it covers slicing, integer indexing (a base axis without a pair), ``None``
 and broadcasting (a result axis without a pair, or with step 0), transposition, reversal, diagonals and sliding windows;
-with a rank-0 result it is the load of one element. Indices are in bounds: checks come first.
+with a rank-0 result it is the load of one element. Indices are in bounds: checks come first. The attribute ``whole``
+says that the view is all of ``x``, whose dimensions are equal to its own at run time.
 """
 
 

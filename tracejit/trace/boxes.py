@@ -596,8 +596,7 @@ def retyped(b: Builder, value: Value, shape: Dims) -> Value:
     """``value`` under dimensions that are equal to its own."""
     if value.type.shape == shape:
         return value
-    axes = range(len(shape))
-    return b.view(value, shape, (0,) * len(shape), [(k, k) for k in axes], (1,) * len(shape))
+    return b.whole(value, shape)
 
 
 def box_of(array: np.ndarray[Any, Any]) -> ArrayTracer:
