@@ -102,6 +102,28 @@ def reads_rows(op: Op) -> bool:
     return op.name == "matmul" and op.operands[1].shape[-1] == 1
 
 
+def _computes_rows(product: Op, op: Op) -> bool:
+    """Whether ``op`` is computed element by element as a part of the matrix that ``product`` reads row by row."""
+    matrix, vector = (v.op for v in product.operands)
+    if not reads_rows(product) or matrix is None or matrix.name == "view":
+        return False
+    return _is_part(op, matrix) and not (vector is not None and _is_part(op, vector))
+
+
+def _is_part(op: Op, whole: Op) -> bool:
+    """Whether ``op`` is among what is computed on the fly for ``whole``, if all of it is."""
+    seen: set[Op] = set()
+    todo = [whole]
+    while todo:
+        found = todo.pop()
+        if found is op:
+            return True
+        if found not in seen and _is_candidate(found):
+            seen.add(found)
+            todo += [v.op for v in found.operands if v.op is not None]
+    return False
+
+
 def _keeps_matrix(view: Op) -> bool:
     """Whether a view of a matrix can be handed to the matrix product as it is (strides instead of a copy).
 
@@ -227,7 +249,7 @@ def _inlining(op: Op, facts: _Analysis, contexts: dict[Op, set[tuple[Op, object]
             return None  # once per element, outside of the innermost loop, it would not be computed in vectors
     if len(reached) > 1 and facts.cost[value] * (len(reached) - 1) > CHEAP:
         return None
-    if any(root.name == "matmul" and not reads_rows(root) for root, _ in reached) and op.name != "view":
+    if op.name != "view" and any(root.name == "matmul" and not _computes_rows(root, op) for root, _ in reached):
         return None
     for root, _ in reached:
         if facts.written_between(facts.reads[value], op, root):
