@@ -24,3 +24,19 @@ class Lazy:
         value = getattr(import_module(self.__name__), name)
         setattr(self, name, value)  # found without us from now on
         return value
+
+
+class LazyFunctions:
+    """Stands for a module of which functions are given away by name long before any of them is called (the rules of
+    transforms, which stand with the ops), if any ever is: the module is loaded by the first call."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return getattr(import_module(self.__name__), name)(*args, **kwargs)
+
+        call.__name__ = call.__qualname__ = name
+        setattr(self, name, call)
+        return call

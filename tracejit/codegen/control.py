@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from tracejit.codegen import costs, elementwise, integers, memory, runtime_ir, spmd, vector, while_loops
+from tracejit.codegen import costs, elementwise, integers, memory, runtime_ir, vector
+from tracejit.codegen.conditions import OVERFLOW, alternatives, has_upper, wrap_around
 from tracejit.codegen.costs import FUEL
 from tracejit.codegen.lanes import Lanes
 from tracejit.codegen.scalars import BOOL, I64, SCALARS, Operand
@@ -19,7 +21,13 @@ from tracejit.codegen.target import Target
 from tracejit.codegen.writer import POLL, PYTHON, FunctionText, Lines, ModuleText, Phi
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ir.types import INT64, BufferType
+from tracejit.lazy import Lazy
 from tracejit.ops.effects import constant
+
+if TYPE_CHECKING:
+    from tracejit.codegen import spmd, while_loops
+else:
+    spmd, while_loops = Lazy("tracejit.codegen.spmd"), Lazy("tracejit.codegen.while_loops")
 
 PYTHON_ERROR = -1
 """The kernel's result when a Python exception is set."""
@@ -39,10 +47,6 @@ _POLL_TEXT = f"""define internal preserve_mostcc i32 @poll(ptr %context) cold no
   ret i32 %status
 }}"""
 """Polling as a call that leaves registers alone: loops need not keep what they hold elsewhere."""
-
-_FAR = 2**56
-"""A bound that the integers of real programs stay within."""
-_OVERFLOW = {"add_overflows": "add", "sub_overflows": "sub", "mul_overflows": "mul"}
 
 
 class Kernel:
@@ -95,8 +99,8 @@ class Kernel:
                     self.tracks = self.tracks or op.block is not function.body
             elif name == "free":
                 self.tracks = True
-            elif name in _OVERFLOW:
-                self._wrapping[self._wrapping_key(_OVERFLOW[name], op)] = None
+            elif name in OVERFLOW:
+                self._wrapping[self._wrapping_key(OVERFLOW[name], op)] = None
 
     # --- operands
     def text(self, v: Value) -> str:
@@ -165,7 +169,7 @@ class Kernel:
     def _shared_overflow(self, op: Op) -> str | None:
         """The result of an int64 operation, or of its overflow predicate, when the program asks for both: one
         instruction gives both."""
-        name = _OVERFLOW.get(op.name, op.name)
+        name = OVERFLOW.get(op.name, op.name)
         if name not in ("add", "sub", "mul"):
             return None
         key = self._wrapping_key(name, op)
@@ -178,7 +182,7 @@ class Kernel:
             a, b = self.operands(op.operands)
             assert isinstance(a, str) and isinstance(b, str)
             entry = self._wrapping[key] = (integers.with_overflow(self.lanes, name, a, b), op.block)
-        return entry[0][op.name in _OVERFLOW]
+        return entry[0][op.name in OVERFLOW]
 
     def forget(self, block: Block) -> None:
         """``block`` is about to be written again, with other values."""
@@ -418,11 +422,11 @@ class Kernel:
         ok, excuse = self.text(condition), None
         if ok == "true":
             return
-        wrap = _wrap_around(op)
+        wrap = wrap_around(op)
         if wrap is not None:
             self._index(op, wrap, payload)
             return
-        parts = _alternatives(condition)
+        parts = alternatives(condition)
         if parts is not None:
             ok, excuse = (self.text(v) for v in parts)
         self.fail_unless(ok, self._numbers[op] + 1, payload, excuse)
@@ -436,7 +440,7 @@ class Kernel:
         size = next(v for v in shifted.operands if v is not index)
         i, n, ok = self.text(index), self.text(size), self.text(check.operands[0])
         unusual, wrapped, go_on, failing = (f.new_label(t) for t in ("unusual", "wrapped", "ok", "fail"))
-        plain = e.op("icmp ult", "i64", i, n) if _has_upper(check) else e.op("icmp sge", "i64", i, "0")
+        plain = e.op("icmp ult", "i64", i, n) if has_upper(check) else e.op("icmp sge", "i64", i, "0")
         before = f.label
         f.branch_likely(plain, go_on, unusual)
         lines, f.lines = f.lines, self._cold
@@ -585,88 +589,10 @@ class Kernel:
         f.line("ret i32 %code")
 
 
-def _conjuncts(v: Value) -> list[Op]:
-    op = v.op
-    if op is None:
-        return []
-    return [p for w in op.operands for p in _conjuncts(w)] if op.name == "and" else [op]
-
-
-def _has_upper(check: Op) -> bool:
-    return any(p.name == "lt" for p in _conjuncts(check.operands[0]))
-
-
-def _wrap_around(check: Op) -> Op | None:
-    """The ``select(i < 0, i + n, i)`` that follows the check of ``-n <= i`` (and ``i < n``) in its block."""
-    parts = _conjuncts(check.operands[0])
-    lower = [p for p in parts if p.name == "ge"]
-    upper = [p for p in parts if p.name == "lt"]
-    if len(lower) != 1 or len(parts) != 1 + len(upper) or len(upper) > 1 or check.block is None:
-        return None
-    index = lower[0].operands[0]
-    if index.dtype != INT64 or any(p.operands[0] is not index for p in upper):
-        return None
-    for sign in index.users:
-        if sign.name != "lt" or sign.operands[0] is not index or constant(sign.operands[1]) != 0:
-            continue
-        for wrap in sign.results[0].users:
-            if wrap.name != "select" or wrap.block is not check.block or wrap.operands[2] is not index:
-                continue
-            shifted = wrap.operands[1].op
-            if shifted is None or shifted.name != "add" or index not in shifted.operands:
-                continue
-            size = next((v for v in shifted.operands if v is not index), None)
-            ops = check.block.ops
-            if size is None or not _is_size(size, lower[0].operands[1], upper) or ops.index(wrap) < ops.index(check):
-                continue
-            if size.op is None or size.op.block is not check.block or ops.index(size.op) < ops.index(check):
-                return wrap
-    return None
-
-
-def _is_size(size: Value, least: Value, upper: list[Op]) -> bool:
-    """Whether an index is checked against ``size``: ``least`` is its negative, and it is the upper bound if there is
-    one."""
-    n, low = constant(size), constant(least)
-    if isinstance(n, int) and isinstance(low, int):
-        matches = low == -n
-    else:
-        op = least.op
-        matches = op is not None and (
-            (op.name == "neg" and op.operands[0] is size)
-            or (op.name == "sub" and constant(op.operands[0]) == 0 and op.operands[1] is size)
-        )
-    bounds = [p.operands[1] for p in upper]
-    return matches and all(b is size or (isinstance(n, int) and constant(b) == n) for b in bounds)
-
-
-def _alternatives(condition: Value) -> tuple[Value, Value] | None:
-    """``(a, b)`` when the condition is ``a or b`` and ``a`` practically always holds: ``b`` need not be looked at."""
-    op = condition.op
-    if op is None or op.name != "or":
-        return None
-    for a, b in (op.operands, op.operands[::-1]):
-        if _never_overflows(a):
-            return a, b
-    return None
-
-
-def _never_overflows(v: Value) -> bool:
-    op = v.op
-    if op is None:
-        return False
-    if op.name == "and":
-        return all(map(_never_overflows, op.operands))
-    if op.name in ("le", "ge"):
-        limit = constant(op.operands[1])
-        return isinstance(limit, int) and (limit >= _FAR if op.name == "le" else limit <= -_FAR)
-    return op.name == "not" and op.operands[0].op is not None and op.operands[0].op.name in _OVERFLOW
-
-
 _RULES: dict[str, Callable[[Kernel, Op], None]] = {
     "const": Kernel.const,
     "if": Kernel.if_,
-    "while": while_loops.emit,
+    "while": lambda kernel, op: while_loops.emit(kernel, op),
     "for": Kernel.for_,
     "check": Kernel.check,
     "print": Kernel.python,

@@ -19,16 +19,20 @@ from tracejit.codegen.costs import FUEL
 from tracejit.codegen.lanes import Lanes
 from tracejit.codegen.scalars import I64, SCALARS, Operand
 from tracejit.codegen.vector_body import Body
-from tracejit.codegen.vector_reduction import BLOCK, Reduction, State
 from tracejit.codegen.writer import Phi
 from tracejit.ir.core import Op, Value
 from tracejit.ir.types import INT64
+from tracejit.lazy import Lazy
 from tracejit.ops.effects import constant
 from tracejit.ops.primitive import Primitive
 from tracejit.record import field, record
 
 if TYPE_CHECKING:
+    from tracejit.codegen import vector_reduction
     from tracejit.codegen.control import Kernel
+    from tracejit.codegen.vector_reduction import Reduction, State
+else:
+    vector_reduction = Lazy("tracejit.codegen.vector_reduction")
 
 _LIGHT = 4
 """Work per element up to which a loop is bound by memory, and charged as a whole: a pass over a gigabyte takes a
@@ -208,7 +212,7 @@ def _find_reductions(op: Op, shape: Shape) -> bool:
             return False
         if param.users != {combine: 1} or result.users != {region.terminator: 1}:
             return False
-        shape.reductions.append(Reduction(combine, param))
+        shape.reductions.append(vector_reduction.Reduction(combine, param))
     return True
 
 
@@ -235,7 +239,9 @@ class VectorLoop:
         ahead = f.lines
         f.lines = []
         body = Body(k, self.op, shape, self.lanes, ahead, first)
-        states = [State(r, self.lanes, init, ahead) for r, init in zip(shape.reductions, inits, strict=True)]
+        states = [
+            vector_reduction.State(r, self.lanes, init, ahead) for r, init in zip(shape.reductions, inits, strict=True)
+        ]
         turn = self._whole_vectors(body, states, count, static, charged)
         if shape.masked:
             self._masked_rest(body, states, turn, count, static)
@@ -277,7 +283,7 @@ class VectorLoop:
     def _blocks(self, body: Body, states: list[State], whole: str, static: int | None, charged: bool) -> None:
         """The main loop in blocks, after each of which sums are added up without loss."""
         k, f, e, shape = self.k, self.k.function, self.k.lanes, self.shape
-        longest = BLOCK * shape.unroll * shape.width
+        longest = vector_reduction.BLOCK * shape.unroll * shape.width
         if static is not None and static <= longest:
             self._loop(body, states, "0", whole, shape.unroll, sure=True)
             return

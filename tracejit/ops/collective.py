@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from tracejit.ir.core import Op, Value
 from tracejit.ir.types import INDEX, ArrayType, Type
-from tracejit.ops.batching import Application, spread
+from tracejit.lazy import LazyFunctions
 from tracejit.ops.primitive import REGISTRY, Attrs, Primitive
 from tracejit.record import record
 
 if TYPE_CHECKING:
+    from tracejit.ops import batching
+    from tracejit.ops.batching import Application
     from tracejit.ops.builder import Builder
+else:
+    batching = LazyFunctions("tracejit.ops.batching")
 
 
 @record(frozen=True, eq=False)
@@ -46,7 +50,7 @@ def _combined(reduction: str) -> Any:
         x = a.spread(0)
         if a.op.attrs["axis"] is not a.axis:
             return a.b.apply(REGISTRY[a.op.name], x, axis=a.op.attrs["axis"])
-        return spread(a.b, a.b.reduce(REGISTRY[reduction], x, (0,)), a.size)
+        return batching.spread(a.b, a.b.reduce(REGISTRY[reduction], x, (0,)), a.size)
 
     return rule
 
@@ -67,7 +71,7 @@ def _gathered(a: Application) -> Value:
         t = ArrayType(x.dtype, (a.types[0].shape[0], *x.shape))
         found = a.b.emit(all_gather, (x,), (t,), {"axis": axis})[0]
         return a.b.transpose(found, (1, 0, *range(2, found.rank)))
-    return spread(a.b, x, a.size)
+    return batching.spread(a.b, x, a.size)
 
 
 def _gather_transpose(b: Builder, op: Op, ct: Value, k: int) -> Value:

@@ -7,15 +7,21 @@ calls of routines on contiguous memory (:data:`ROUTINES`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tracejit.ir.core import Op, Value
 from tracejit.ir.types import BOOL, INDEX, ArrayType, Type
-from tracejit.ops import batching, linear
+from tracejit.lazy import LazyFunctions
 from tracejit.ops.primitive import REGISTRY, Attrs, Primitive, quiet
 from tracejit.record import record
+
+if TYPE_CHECKING:
+    from tracejit.ops import batching, linear
+else:
+    batching = LazyFunctions("tracejit.ops.batching")
+    linear = LazyFunctions("tracejit.ops.linear")
 
 Array = np.ndarray[Any, Any]
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tracejit.ir.types import INDEX, ArrayType, Type
-from tracejit.ops import linear
+from tracejit.lazy import LazyFunctions
 from tracejit.ops.primitive import Attrs, Primitive, quiet
+
+if TYPE_CHECKING:
+    from tracejit.ops import linear
+else:
+    linear = LazyFunctions("tracejit.ops.linear")
 
 
 def _reduced(types: Sequence[Type], attrs: Attrs) -> tuple[Type, ...]:

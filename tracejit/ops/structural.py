@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tracejit.ir.types import ArrayType, Type
-from tracejit.ops import batching, linear
+from tracejit.lazy import LazyFunctions
 from tracejit.ops.primitive import Attrs, Primitive
+
+if TYPE_CHECKING:
+    from tracejit.ops import batching, linear
+else:
+    batching = LazyFunctions("tracejit.ops.batching")
+    linear = LazyFunctions("tracejit.ops.linear")
 
 
 def _const(operands: Sequence[Any], attrs: Attrs, types: Sequence[ArrayType]) -> Any:

@@ -15,7 +15,7 @@ import threading
 import time
 import types
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from tracejit.collector import Paused
 from tracejit.errors import NeedsConcrete, TracejitError, UnsupportedError
 from tracejit.ir.core import Function, Value
 from tracejit.ir.interface import Argument, ArrayInput, Input, Program, ScalarInput, describe
+from tracejit.lazy import Lazy
 from tracejit.record import field, record, replace
 from tracejit.runtime import aliasing, history
 from tracejit.runtime.options import Options
@@ -47,15 +48,21 @@ from tracejit.runtime.signature import (
     oddity,
     walk,
 )
-from tracejit.runtime.sources import evaluate, misfit
 from tracejit.runtime.versions import MISS, Observer, Probe, Times, Version, at_stage, build, log
 from tracejit.trace import calls
 from tracejit.trace.captures import source_key
 from tracejit.trace.context import is_tracing
 from tracejit.trace.numpy_api.table import has_traced
-from tracejit.trace.places import of_parameter
 from tracejit.trace.program import Specialise, trace
 from tracejit.trace.transformed import Inlined
+
+if TYPE_CHECKING:
+    from tracejit.runtime import explain, sources
+    from tracejit.trace import places
+else:
+    explain = Lazy("tracejit.runtime.explain")
+    sources = Lazy("tracejit.runtime.sources")
+    places = Lazy("tracejit.trace.places")
 
 ATTEMPTS = 5
 """How often a version that was just compiled may turn out not to fit, because captured state changed meanwhile."""
@@ -163,12 +170,12 @@ class Dispatcher:
         """Refuse to let a program store copies of arrays in objects of the caller."""
         values = arrange(self.signature, copies.values).values
         for source in version.native.kept:
-            original = copies.original_of(evaluate(source, values))
+            original = copies.original_of(sources.evaluate(source, values))
             if original is not None:
                 raise UnsupportedError(
                     f"{describe(source)} is {oddity(original)}, and the function stores it in an object",
                     hint="np.ascontiguousarray(x.astype(x.dtype.newbyteorder('=')))",
-                    loc=of_parameter(self.function, describe(source)),
+                    loc=places.of_parameter(self.function, describe(source)),
                 )
 
     def _run(self, bound: BoundCall) -> Any:
@@ -195,7 +202,7 @@ class Dispatcher:
         signature = self._classify(bound)
         shared = aliasing.Groups(signature.arrays)
         version = self._overlapping.get((signature.key, shared.key))
-        if version is None or misfit(version.program, [*bound.values, *shared.bases]) is not None:
+        if version is None or sources.misfit(version.program, [*bound.values, *shared.bases]) is not None:
             version = self._compile(signature, bound, shared)
         if version.overlap is not None:
             return functools.partial(version.probe.call, *bound.values, *shared.bases)
@@ -213,7 +220,7 @@ class Dispatcher:
     def _known_version(self, bound: BoundCall, signature: Signature, shared: aliasing.Groups) -> Version | None:
         """The version that a call would run, if there is one."""
         for version in reversed(self.versions):
-            if version.overlap is None and misfit(version.program, bound.values) is None:
+            if version.overlap is None and sources.misfit(version.program, bound.values) is None:
                 return version
         return self._overlapping.get((signature.key, shared.key))
 
@@ -237,7 +244,7 @@ class Dispatcher:
         try:
             signature = classifier.classify(bound.values)
         except UnsupportedError as error:
-            error.loc = of_parameter(self.function, classifier.parameter)
+            error.loc = places.of_parameter(self.function, classifier.parameter)
             raise
         fresh = False
         for function in _functions(signature):
@@ -264,9 +271,9 @@ class Dispatcher:
             from tracejit.transform import check_nan
 
             check_nan.instrument(program.function)
-        from tracejit.runtime import explain
-
-        reason = explain.reason(signature, family.versions, self.versions, bound.values)
+        reason = "first call"
+        if self.versions:
+            reason = explain.reason(signature, family.versions, self.versions, bound.values)
         if groups.key:
             call = flat_parameters(self.names, len(groups.bases))
         else:
@@ -290,7 +297,7 @@ class Dispatcher:
         )
         self._enter(version, family)
         family.shapes.append(self._shapes(signature, family, bound))
-        log("compile", explain.summary(self.name, version))
+        log("compile", lambda: explain.summary(self.name, version))
         return version
 
     def _trace(self, signature: Signature, bound: BoundCall, shared: aliasing.Groups) -> Traced:
@@ -377,12 +384,12 @@ class Dispatcher:
                 kind = type(guard.value)
                 if guard.condition != "equal" or kind not in (int, float, complex) or key in family.constant:
                     continue
-                value = evaluate(guard.source, bound.values)
+                value = sources.evaluate(guard.source, bound.values)
                 if type(value) is kind and exact(value) != exact(guard.value) and fits_int64(value):
                     family.numbers[key] = ScalarInput(guard.source, "python", PYTHON_DTYPES[kind])
         hidden: dict[Hashable, Input] = {}
         for key, scalar in family.numbers.items():
-            value = evaluate(scalar.source, bound.values)
+            value = sources.evaluate(scalar.source, bound.values)
             if PYTHON_DTYPES.get(type(value)) == scalar.dtype and fits_int64(value):
                 hidden[key] = scalar
         for key, array, given in _captured_arrays(family, bound):
@@ -436,7 +443,7 @@ def _captured_arrays(family: Family, bound: BoundCall) -> Iterator[tuple[Hashabl
         for given in version.captured:
             if isinstance(given, ArrayInput):
                 key = source_key(given.source)
-                array = evaluate(given.source, bound.values)
+                array = sources.evaluate(given.source, bound.values)
                 if key in seen or type(array) is not np.ndarray or needs_copy(array):
                     continue
                 if native_dtype(array.dtype) == given.dtype and array.ndim == len(given.shape):
@@ -456,7 +463,7 @@ def _observer(name: str) -> Observer | None:
         return None
 
     def observe(stage: str, seconds: float, function: Any) -> None:
-        log("passes", f"{name}: {stage} {1e3 * seconds:.2f} ms")
-        log("ir", f"{name} after {stage}\n{function}")
+        log("passes", lambda: f"{name}: {stage} {1e3 * seconds:.2f} ms")
+        log("ir", lambda: f"{name} after {stage}\n{function}")
 
     return observe

@@ -15,8 +15,6 @@ Texts = Mapping[str, str]
 
 def reason(signature: Signature, family: Sequence[Version], versions: Sequence[Version], values: Sequence[Any]) -> str:
     """Why a call needs a new version, by comparison with the version that is nearest to it."""
-    if not versions:
-        return "first call"
     if family:
         last = family[-1]
         changed = differences(last.texts, signature.texts)

@@ -6,23 +6,29 @@ import ctypes
 import sys
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracejit import config
-from tracejit.codegen import cpu
+from tracejit.codegen import cpu, support
 from tracejit.codegen.costs import Costs
 from tracejit.codegen.entry import Release, emit_entry, link
 from tracejit.codegen.entry_arguments import Parameters
 from tracejit.codegen.llvm import Target, emit_kernel
+from tracejit.codegen.writer import PYTHON
 from tracejit.ir.core import Block, Function, Op, Value
 from tracejit.ir.interface import ArrayInput, Input, Layout, Output, OutTree, Program, Same, Source, mentioned
+from tracejit.lazy import Lazy
 from tracejit.lower import pipeline
 from tracejit.record import field, record
-from tracejit.runtime import routines
 from tracejit.runtime.effects import Callbacks
 from tracejit.runtime.history import Pattern
 from tracejit.runtime.native_type import SLOW_OFFSET, native_subtype
 from tracejit.trace.changes import Apply, put_contents
+
+if TYPE_CHECKING:
+    from tracejit.runtime import routines
+else:
+    routines = Lazy("tracejit.runtime.routines")
 
 LONG = 20_000
 """A kernel of at least so many instructions (some microseconds) releases the GIL."""
@@ -175,7 +181,8 @@ def build(program: Program, call: Parameters, times: Times, observe: pipeline.Ob
         slow_offset=SLOW_OFFSET,
         release=release_policy(lowered.function, len(program.symbols)),
     )
-    code = link(entry, kernel, {s: routines.address(s) for s in kernel.needs & routines.SYMBOLS})
+    library = kernel.needs - support.SIGNATURES.keys() - {PYTHON}
+    code = link(entry, kernel, {s: routines.address(s) for s in library})
     times.compile = time.perf_counter() - start
     changes = [
         program.output,
@@ -257,7 +264,7 @@ class _Sizes:
         return self._known[value]
 
 
-def log(topic: str, text: str) -> None:
-    """Print ``text`` to stderr if ``TRACEJIT_LOG`` asks for the topic."""
+def log(topic: str, text: Callable[[], str]) -> None:
+    """Print a text to stderr if ``TRACEJIT_LOG`` asks for the topic."""
     if topic in config.current().log:
-        print(f"tracejit: {text}", file=sys.stderr)
+        print(f"tracejit: {text()}", file=sys.stderr)

@@ -13,12 +13,13 @@ import operator
 import re
 import types
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tracejit.errors import RecursionTooDeep, UnsupportedError
 from tracejit.ir.types import DTYPE_NAMES
+from tracejit.lazy import Lazy
 from tracejit.trace import libraries, objects, strings
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
@@ -28,13 +29,17 @@ from tracejit.trace.journal import is_iterator, is_stateful, may_change, mutates
 from tracejit.trace.numpy_api import call_function, lookup, name_of
 from tracejit.trace.numpy_api.table import has_traced
 from tracejit.trace.rewrite import Rewritten, rewrite
-from tracejit.trace.samples import type_text
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.source import NoSource, source_of
 from tracejit.trace.strings import TracedString, holds_traced
 from tracejit.trace.tracer import OUTSIDE, is_traced
 from tracejit.trace.transformed import Inlined
-from tracejit.trace.unrewritten import guard_code
+
+if TYPE_CHECKING:
+    from tracejit.trace import samples, unrewritten
+else:
+    samples = Lazy("tracejit.trace.samples")
+    unrewritten = Lazy("tracejit.trace.unrewritten")
 
 _MISSING = object()
 
@@ -74,7 +79,7 @@ def call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any
         return function.inline(args, kwargs)
     if is_traced(function):
         if isinstance(function, ScalarTracer | ArrayTracer | TracedString):
-            raise TypeError(f"{type_text(function)!r} object is not callable")
+            raise TypeError(f"{samples.type_text(function)!r} object is not callable")
         return function(*args, **kwargs)
     special = _special(function)
     if special is not None:
@@ -199,7 +204,7 @@ def _converted(function: types.FunctionType) -> types.FunctionType:
     except NoSource as problem:
         c.sourceless[code] = str(problem)
         c.context.add_user_code(code)
-        guard_code(c.captures, function)
+        unrewritten.guard_code(c.captures, function)
         return function
     for inner in rewritten.codes:
         c.context.add_user_code(inner)
@@ -379,7 +384,7 @@ def _add_note(error: BaseException, note: Any) -> None:
     texts = note.options if isinstance(note, Either) else (note,)
     for text in texts:
         if not isinstance(text, (str, TracedString)):
-            raise TypeError(f"note must be a str, not '{type_text(text)}'")
+            raise TypeError(f"note must be a str, not '{samples.type_text(text)}'")
     control().captures.setattr(error, "__notes__", [*getattr(error, "__notes__", ()), note])
 
 

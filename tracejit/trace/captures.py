@@ -16,7 +16,7 @@ import numbers
 import types
 from collections import deque
 from collections.abc import Hashable, Mapping, MutableMapping
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -37,15 +37,20 @@ from tracejit.ir.interface import (
     describe,
 )
 from tracejit.ir.types import DTYPE_NAMES, INDEX, ArrayType, Dim
+from tracejit.lazy import Lazy
 from tracejit.record import record
 from tracejit.trace import libraries, objects
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import Context
 from tracejit.trace.control import Control
 from tracejit.trace.outer import Outer, Variable
-from tracejit.trace.samples import complain
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.tracer import PYTHON_ALTERNATIVES, Origin, Tracer
+
+if TYPE_CHECKING:
+    from tracejit.trace import samples
+else:
+    samples = Lazy("tracejit.trace.samples")
 
 SourceKey: TypeAlias = Hashable
 OriginKind: TypeAlias = Literal["argument", "captured"]
@@ -533,7 +538,7 @@ class Captures:
             return
         own = hasattr(inspect.getattr_static(type(owner), name, None), "__set__")
         if isinstance(owner, ScalarTracer) or (isinstance(owner, ArrayTracer) and not own):
-            complain(lambda x: setattr(x, name, None), owner)
+            samples.complain(lambda x: setattr(x, name, None), owner)
         if not isinstance(owner, Tracer):
             self.control.journal.note(owner)
         setattr(owner, name, value)
@@ -542,7 +547,7 @@ class Captures:
         """``del owner.name``."""
         self._before_change(owner, name, f"deleting {name!r} of")
         if isinstance(owner, (ScalarTracer, ArrayTracer)):
-            complain(lambda x: delattr(x, name), owner)
+            samples.complain(lambda x: delattr(x, name), owner)
         if not isinstance(owner, Tracer):
             self.control.journal.note(owner)
         delattr(owner, name)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import CellType, FrameType, FunctionType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -38,18 +38,24 @@ from tracejit.ir.interface import (
     describe,
 )
 from tracejit.ir.loc import UNKNOWN, Loc
+from tracejit.lazy import Lazy
 from tracejit.record import field, record, replace
-from tracejit.trace import calls, places
+from tracejit.trace import calls
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.captures import LONG_AGO, Captures, Entry, SourceKey, source_key
 from tracejit.trace.changes import Changes, Pending
 from tracejit.trace.context import Context
 from tracejit.trace.control import Control, Options, Unreachable, forget_abandoned, is_bug
-from tracejit.trace.exceptions import emit_raise
 from tracejit.trace.lenses import Strided
 from tracejit.trace.results import Results
 from tracejit.trace.scalars import ScalarTracer
 from tracejit.trace.tracer import COMPUTED, FLOAT, HASH, INTEGER, OUTSIDE, TRUTH, Tracer
+
+if TYPE_CHECKING:
+    from tracejit.trace import exceptions, places
+else:
+    exceptions = Lazy("tracejit.trace.exceptions")
+    places = Lazy("tracejit.trace.places")
 
 __all__ = ["Options", "Rebuilt", "Specialise", "Static", "TraceRequest", "ViewOf", "source_key", "trace"]
 
@@ -341,7 +347,7 @@ class _Trace:
         context.builder.block = context.blocks[0]
         context.scope = None
         loc = traceback_loc(error.__traceback__, lambda frame: context.is_user_code(frame.f_code))
-        emit_raise(context, error, loc or UNKNOWN)
+        exceptions.emit_raise(context, error, loc or UNKNOWN)
 
     def _is_written(self, entry: Entry) -> bool:
         return isinstance(entry.tracer, ArrayTracer) and entry.tracer._value is not entry.param

@@ -8,17 +8,22 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from tracejit.errors import UnsupportedError
+from tracejit.lazy import Lazy
 from tracejit.ops.control import formatted
 from tracejit.record import record
 from tracejit.trace import libraries
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.scalars import ScalarTracer, type_of
-from tracejit.trace.templates import parts_of, rebuild, structure_of
 from tracejit.trace.tracer import COMPUTED, Tracer
+
+if TYPE_CHECKING:
+    from tracejit.trace import templates
+else:
+    templates = Lazy("tracejit.trace.templates")
 
 _CONVERSIONS = {-1: "", 114: "!r", 115: "!s", 97: "!a"}
 
@@ -124,7 +129,7 @@ def holds_traced(x: Any) -> bool:
     """Whether ``x`` is traced, or a container with something traced in it."""
     if isinstance(x, Tracer):
         return True
-    return structure_of(x) is not None and any(map(holds_traced, parts_of(x)))
+    return templates.structure_of(x) is not None and any(map(holds_traced, templates.parts_of(x)))
 
 
 def text(x: Any, conversion: str = "", spec: Any = "") -> Any:
@@ -168,8 +173,8 @@ def _snapshot(x: Any) -> Any:
     """``x`` as it is now, whatever is written into it later."""
     if isinstance(x, ArrayTracer):
         return ArrayTracer(x.read())
-    structure = None if isinstance(x, Tracer) else structure_of(x)
-    return x if structure is None else rebuild(*structure, [_snapshot(p) for p in parts_of(x)])
+    structure = None if isinstance(x, Tracer) else templates.structure_of(x)
+    return x if structure is None else templates.rebuild(*structure, [_snapshot(p) for p in templates.parts_of(x)])
 
 
 # --- the ways to make text
