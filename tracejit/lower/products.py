@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tracejit.ir.core import Value
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 _WRITTEN_OUT = 16
 """Sums of so many terms are written out."""
+_TERMS = 64
+"""Products of so many rows and terms are written out as a whole."""
 SMALL = 16 * 16 * 16
 """Products with at most this many multiplications, known while compiling, are written out as loops."""
 
@@ -147,14 +150,20 @@ def _dots(nest: Nest, target: Storage, a: Storage, b: Storage) -> None:
 def _rows(nest: Nest, target: Storage, a: Storage, b: Storage, inner: int) -> None:
     """``c[i, :] = a[i, 0] * b[0, :] + a[i, 1] * b[1, :] + ...``, the sum written out."""
     batch: list[Index] = [nest.open(d)[0] for d in target.shape[:-2]]
-    (row,) = nest.open(target.shape[-2])
+    count = target.shape[-2]
+    # few rows are written out, too: then they share what they load of b
+    rows: Sequence[Index] = range(count) if isinstance(count, int) and count * inner <= _TERMS else nest.open(count)[:1]
     (column,) = nest.open(target.shape[-1], vector=True)
-    total = _zero(nest, target)
-    for k in range(inner):
-        left = nest.load(a.buffer, nest.linear(a, [*batch, row, k]))
-        right = nest.load(b.buffer, nest.linear(b, [*batch, k, column]))
-        total = nest.emit(elementwise.add, (total, nest.emit(elementwise.mul, (left, right))), innermost=True)
-    nest.store(target.buffer, nest.linear(target, [*batch, row, column]), total)
+    rights = [nest.load(b.buffer, nest.linear(b, [*batch, k, column])) for k in range(inner)]
+    totals = []
+    for row in rows:
+        total = _zero(nest, target)
+        for k, right in enumerate(rights):
+            left = nest.load(a.buffer, nest.linear(a, [*batch, row, k]))
+            total = nest.emit(elementwise.add, (total, nest.emit(elementwise.mul, (left, right))), innermost=True)
+        totals.append(total)
+    for row, total in zip(rows, totals):
+        nest.store(target.buffer, nest.linear(target, [*batch, row, column]), total)
     while nest.depth:
         nest.close()
 
