@@ -883,29 +883,3 @@ def test_a_choice_decided_by_the_arm_it_is_made_for() -> None:
     function = apply(parse(text), [checks.run, dce.run], inputs)
     (choice,) = (op for op in function.walk() if op.name == "select")
     assert choice.operands[1].op is not None and choice.operands[1].op.name == "const"
-
-
-def test_what_a_condition_checks_is_known_to_each_use_after_it() -> None:
-    """The same expression in several loops and branches: each is told."""
-    loop = """
-      %r{k}: i64 = while {init} {{ (%a{k}: i64) ->
-        %m{k}: i64 = neg %n
-        %low{k}: bool = ge %a{k}, %m{k}
-        %high{k}: bool = lt %a{k}, %n
-        %ok{k}: bool = and %low{k}, %high{k}
-        check %ok{k} # stays
-        %go{k}: bool = gt %a{k}, %two
-        yield %go{k}
-      }} {{ (%b{k}: i64) ->
-        %p{k}: i64 = neg %n
-        %under{k}: bool = ge %b{k}, %p{k}
-        check %under{k} # proved
-        %c{k}: i64 = add %b{k}, %minus
-        yield %c{k}
-      }}
-      %q{k}: i64 = neg %n
-      %after{k}: bool = ge %r{k}, %q{k}
-      check %after{k} # proved
-    """
-    body = loop.format(k=0, init="%s") + loop.format(k=1, init="%t") + loop.format(k=2, init="%r0")
-    expect(program("%n: i64, %x: f64[%n], %s: i64, %t: i64", body), [6, N, 5, 3], [6, N, -2, 1])

@@ -282,3 +282,48 @@ def test_one_number_at_every_index_is_shared_within_its_block_only() -> None:
         }""")
     share.run(function)
     assert [op.name for op in function.walk()].count("view") == 2
+
+
+def test_negations_stand_where_their_operand_is_defined() -> None:
+    golden(
+        """
+        func f(%n: i64, %i: i64, %p: bool) {
+          %r: i64 = if %p {
+            %a: i64 = neg %n
+            yield %a
+          } {
+            %s: i64 = while %i { (%k: i64) ->
+              %b: i64 = neg %n
+              %more: bool = gt %k, %b
+              yield %more
+            } { (%m: i64) ->
+              %c: i64 = neg %n
+              %next: i64 = add %m, %c
+              yield %next
+            }
+            yield %s
+          }
+          return %r
+        }
+        """,
+        """
+        func f(%n: i64, %i: i64, %p: bool) {
+          %c: i64 = neg %n
+          %r: i64 = if %p {
+            yield %c
+          } {
+            %s: i64 = while %i { (%k: i64) ->
+              %more: bool = gt %k, %c
+              yield %more
+            } { (%m: i64) ->
+              %next: i64 = add %m, %c
+              yield %next
+            }
+            yield %s
+          }
+          return %r
+        }
+        """,
+        share.run,
+        inputs=[[3, 8, True], [3, 8, False]],
+    )

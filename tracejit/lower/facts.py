@@ -8,7 +8,6 @@ that interval.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -66,9 +65,6 @@ def operand(v: Value) -> Operand:
     c = integer(v)
     return v if c is None else c
 
-
-_MOST_NAMES = 8
-"""Ops alike to one in a loop's condition that are told what is known of it."""
 
 _NEGATIONS = {"lt": "ge", "ge": "lt", "le": "gt", "gt": "le", "eq": "ne", "ne": "eq"}
 
@@ -253,10 +249,11 @@ class Facts:
         With ``names``, values go by other names there, and those of the block ``inside`` without one are unknown.
         """
 
-        def name(v: Value) -> list[Value]:
-            return [v] if names is None else list(itertools.islice(_renamed(v, names, inside), _MOST_NAMES))
+        def name(v: Value) -> Value | None:
+            return v if names is None else _renamed(v, names, inside)
 
-        for known in name(p):
+        known = name(p)
+        if known is not None:
             self.truths.setdefault(known, []).append(Span(first, last, truth))
         op = p.op
         if op is None or p.rank:
@@ -267,10 +264,12 @@ class Facts:
             for v in op.operands:
                 self.condition(v, truth, first, last, names, inside)
         elif op.name in _NEGATIONS and is_int(op.operands[0]):
-            for a, b in itertools.product(*map(name, op.operands)):
+            a, b = (name(v) for v in op.operands)
+            if a is not None and b is not None:
                 self._comparison(op.name if truth else _NEGATIONS[op.name], a, b, first, last)
         elif not truth and op.name in ("add_overflows", "sub_overflows", "mul_overflows"):
-            for a, b in itertools.product(*map(name, op.operands)):
+            a, b = (name(v) for v in op.operands)
+            if a is not None and b is not None:
                 self._no_overflow(op.name[:3], operand(a), operand(b), Span(first, last))
 
     def _no_overflow(self, name: str, a: Operand, b: Operand, span: Span) -> None:
@@ -324,23 +323,25 @@ def _stripped(v: Term) -> list[tuple[Term, int, tuple[Op, ...]]]:
     return out
 
 
-def _renamed(v: Value, names: Mapping[Value, Value], inside: Block | None) -> Iterator[Value]:
-    """What ``v`` is called where values go by ``names``; for one that is computed ``inside``, all that is computed
-    likewise elsewhere."""
+def _renamed(v: Value, names: Mapping[Value, Value], inside: Block | None) -> Value | None:
+    """What ``v`` is called where values go by ``names``; for one that is computed ``inside``, what is computed likewise
+    there."""
     if v in names:
-        yield names[v]
-        return
+        return names[v]
     op = v.op
     if v.block is not inside or op is None or constant(v) is not None:
-        yield v
-        return
-    if op.regions or len(op.results) != 1 or not op.primitive.pure or not op.operands:
-        return
-    for known in itertools.islice(itertools.product(*(_renamed(x, names, inside) for x in op.operands)), _MOST_NAMES):
-        for user in next((x for x in known if constant(x) is None), known[0]).users:
-            if user is not op and user.primitive is op.primitive and user.attrs == op.attrs:
-                if user.result.type == v.type and [operand(x) for x in user.operands] == [operand(x) for x in known]:
-                    yield user.result
+        return v
+    if op.regions or len(op.results) != 1 or not op.primitive.pure:
+        return None
+    operands = [_renamed(x, names, inside) for x in op.operands]
+    known = [x for x in operands if x is not None]
+    if len(known) < len(operands) or not known:
+        return None
+    for user in next((x for x in known if constant(x) is None), known[0]).users:
+        if user is not op and user.primitive is op.primitive and user.attrs == op.attrs and user.result.type == v.type:
+            if [operand(x) for x in user.operands] == [operand(x) for x in known]:
+                return user.result
+    return None
 
 
 def limits(dtype: np.dtype) -> tuple[int, int]:

@@ -24,7 +24,22 @@ _UNSHARED = frozenset({"empty"})
 
 def run(function: Function) -> None:
     """Share equal ops of ``function``."""
+    _negate_once(function)
     _Sharer().block(function.body)
+
+
+def _negate_once(function: Function) -> None:
+    """Negations of an integer stand where it is defined, so that there is one. Lengths are negated by all checks of
+    indices, in every loop and branch: what one of them says is then known to the others."""
+    for op in list(function.walk()):
+        if op.name != "neg" or op.result.rank or op.result.dtype.kind != "i":
+            continue
+        (v,) = op.operands
+        if op.block is v.block or op.block is None or v.block is None:
+            continue
+        op.block.remove(op)
+        v.block.ops.insert(0 if v.op is None else v.block.ops.index(v.op) + 1, op)
+        op.block = v.block
 
 
 class _Sharer:
