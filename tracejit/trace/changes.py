@@ -39,9 +39,10 @@ class Changes:
         others = []
         for container in captures.containers:
             if _differs(container.object, container.initial):
+                way, value = _difference(container.object, container.initial)
                 self.targets.append(container.object)
-                self.values.append(container.object.copy())
-                self.ways.append((type(container.object).__name__, ()))
+                self.values.append(value)
+                self.ways.append(way)
             else:
                 others.append(container.object)
         for stand_in in captures.instances.values():
@@ -85,6 +86,18 @@ def _differs(now: Any, before: Any) -> bool:
     return any(a is not b for a, b in zip(now, before))
 
 
+def _difference(now: Any, before: Any) -> tuple[tuple[str, Any], Any]:
+    """How a list or dict is changed, and the new items."""
+    if isinstance(now, dict):
+        if list(now)[: len(before)] == list(before):
+            return ("update", ()), {k: v for k, v in now.items() if k not in before or before[k] is not v}
+        return ("dict", ()), now.copy()
+    if len(now) == len(before):
+        places = tuple(k for k, (a, b) in enumerate(zip(now, before)) if a is not b)
+        return ("places", places), [now[k] for k in places]
+    return ("list", ()), now.copy()
+
+
 @record(frozen=True)
 class Apply:
     """Changes the caller's objects as the program did, and gives its result.
@@ -111,8 +124,14 @@ class Apply:
         for (way, detail), target, value in zip(ways, targets, values):
             if way == "list":
                 target[:] = value
+            elif way == "places":
+                for place, item in zip(detail, value):
+                    target[place] = item
+            elif way == "update":
+                target.update(value)
             elif way == "dict":
-                _update(target, value)
+                target.clear()
+                target.update(value)
             elif way == "variable":
                 outer.put(detail, value)
             else:
@@ -132,12 +151,6 @@ def _refuse(targets: list[Any], sources: Sequence[Source]) -> None:
                     "function was compiled, and it changes one of them",
                     hint="a copy of one of them as the argument, or another compiled function for such calls",
                 )
-
-
-def _update(target: dict[Any, Any], value: dict[Any, Any]) -> None:
-    if list(target) != list(value)[: len(target)]:
-        target.clear()
-    target.update(value)
 
 
 def exchanges(control: Control) -> Iterator[tuple[ArrayTracer, Head]]:
