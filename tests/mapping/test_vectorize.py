@@ -112,3 +112,15 @@ def test_what_is_refused() -> None:
     refused(ValueError, "2 results are expected, the function returns 1", f, 1.0, 2.0, signature="(),()->(),()")
     refused(TypeError, "2 arguments are expected, 1 given", lambda a: a, 1.0, signature="(),()->()")
     refused(TypeError, "argument 1 is a str, expected a number or an array", f, 1.0, "text")
+
+
+def test_a_dict_that_lanes_change_is_refused() -> None:
+    def f(v, d):
+        d["k"] = 5
+        return v + d["k"]
+
+    for axes in (None, 0):
+        table = {"k": np.arange(3.0)}
+        with pytest.raises(tj.errors.TracejitError, match="changes a"):
+            tj.vmap(f, in_axes=(0, axes))(np.arange(3.0), table)
+        assert list(table["k"]) == [0, 1, 2]

@@ -159,7 +159,12 @@ class Lanes:
         with Recording(self.name) as recording, frame(axis, self.size):
 
             def part(tree: Any, axes: Any) -> Any:
-                return mapped(lambda leaf, place, path: self._part(recording, places, leaf, place), tree, axes)
+                made = len(recording.params)
+                parts = mapped(lambda leaf, place, path: self._part(recording, places, leaf, place), tree, axes)
+                if len(recording.params) == made:  # all lanes share it, and what one does to it is done to it
+                    return tree
+                recording.watch(parts, "an argument")
+                return parts
 
             result = body(part)
             values: list[Value] = []
