@@ -160,4 +160,8 @@ def partials_of(op: Op) -> tuple[Partial, ...]:
 
 
 def no_derivative(op: Op) -> DerivativeError:
-    return DerivativeError(f"{op.name} has no derivative", loc=op.loc if op.loc.line else None)
+    return DerivativeError(
+        f"{op.name} has no derivative",
+        hint="custom_jvp or custom_vjp around it, with a rule of your own; stop_gradient, if its derivative is zero",
+        loc=op.loc if op.loc.line else None,
+    )
