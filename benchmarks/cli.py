@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks import derivatives as derivatives_module
 from benchmarks import machine, npbench, report
 from benchmarks import recompiles as recompiles_module
 from benchmarks import startup as startup_module
@@ -122,6 +123,26 @@ def run_npbench(checkout: Path, kernels: str | None, preset: str, peers: str, ou
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text("\n".join(["# NPBench", "", *(f"- {fact}" for fact in facts), "", text]))
     sys.exit(any(o.failure for o in outcomes))
+
+
+@main.command()
+@click.option("--rounds", default=15, show_default=True, type=click.IntRange(min=6), help="Pairs of samples per row.")
+@click.option("--sample-ms", default=2.0, show_default=True, help="Least length of one sample.")
+@click.option("--repeats", default=5, show_default=True, help="Fresh processes per figure.")
+@click.option("--name", default="derivatives", show_default=True, help="Ends the result's file name.")
+@click.option("--out", type=click.Path(path_type=Path), help="The result's file; default results/<date>-<name>.md.")
+def derivatives(rounds: int, sample_ms: float, repeats: int, name: str, out: Path | None) -> None:
+    """What gradients cost beside the function: time, first call, memory; fails when a limit is not held."""
+    facts = machine.facts(machine.pin_to_one_core(), PACKAGES)
+    costs = {}
+    for row in derivatives_module.COSTS:
+        costs[row.name] = derivatives_module.cost(row, rounds, sample_ms * 1e-3)
+        click.echo(f"{row.name:45} {report.interval(costs[row.name])} (limit {row.limit:g})")
+    first = derivatives_module.fresh(derivatives_module.FIRST_CALLS, repeats)
+    peaks = derivatives_module.fresh(derivatives_module.MEMORY, 1)
+    write(derivatives_module.markdown(costs, first, peaks, facts), out, name)
+    limits = all(costs[row.name].holds(row.limit) for row in derivatives_module.COSTS)
+    sys.exit(not (limits and all(f.held for f in first + peaks)))
 
 
 @main.command()

@@ -1,7 +1,8 @@
 """Common subexpressions: a pure op equal to one that dominates it gives way to it.
 
 Equal means the same primitive, operands, attributes and result types; for control flow without effects, equal regions
-too. One number at every index is shared within its block only. A ``check`` of a condition that a dominating ``check`` has asked already is removed.
+too. One number at every index is shared within its block only. A ``check`` of a condition that a dominating ``check``
+has asked already is removed.
 """
 
 from __future__ import annotations
