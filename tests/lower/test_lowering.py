@@ -500,6 +500,19 @@ def test_whole_views_of_run_time_dimensions() -> None:
     agree(function, 3, 3, np.arange(6.0).reshape(3, 2))
 
 
+@pytest.mark.parametrize("hits", ["none", "some", "all"])
+def test_a_costly_mask_is_computed_once(hits: str) -> None:
+    level = {"none": 10.0, "some": 1.5, "all": -1.0}[hits]
+
+    def build(b: Builder, x: Value) -> list[Value]:
+        mask = b.apply(elementwise.gt, b.apply(elementwise.exp, x), b.full(level, x))
+        n, rows, columns = b.nonzero(mask)
+        return [rows, b.gather(x, [rows, columns], (0, 1)), n]
+
+    lowered = agree(program([ArrayType(FLOAT64, (3, 4))], build), np.linspace(-1, 1, 12).reshape(3, 4))
+    assert count(lowered.function, "exp") == 1
+
+
 def test_costly_expressions_that_are_repeated() -> None:
     def build(b: Builder, x: Value, y: Value) -> list[Value]:
         e = b.apply(elementwise.exp, x)

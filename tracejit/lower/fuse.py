@@ -24,6 +24,9 @@ CHEAP = 4
 COSTLY = 10
 """From how many element operations on an expression is worth vectors of its own."""
 
+_PLAIN = {"mul", "neg", "conj", "sign", "add", "sub"}
+"""Ops that are cheap on complex numbers too."""
+
 _INLINABLE = {"view", "reshape", "iota", "gather"}
 _ROOT_ONLY = {"update", "scatter", "concat", "nonzero", "matmul", "sort", "argsort", "solve", "cholesky", "det"}
 
@@ -142,8 +145,9 @@ def element_cost(op: Op) -> int:
     if op.name == "gather":
         return 3
     assert isinstance(op.primitive, Primitive)
-    how = op.primitive.codegen.get(op.operands[0].dtype.kind, "")
-    if how.startswith("math") or op.name == "pow":
+    kind = op.operands[0].dtype.kind
+    how = op.primitive.codegen.get(kind, "")
+    if how.startswith("math") or op.name == "pow" or (kind == "c" and how.startswith("emit") and op.name not in _PLAIN):
         return 10
     return 4 if op.name in ("div", "sqrt", "floordiv", "mod") else 1
 
@@ -245,6 +249,8 @@ def _inlining(op: Op, facts: _Analysis, contexts: dict[Op, set[tuple[Op, object]
                 )
         if _repeats_outer(user) and facts.cost[value] > 2:
             return None
+        if user.name == "nonzero" and facts.cost[value] > 2 * CHEAP:
+            return None  # the mask is gone through twice: to count, and to list
         if _repeats(user) and facts.cost[value] >= COSTLY:
             return None  # once per element, outside of the innermost loop, it would not be computed in vectors
     if len(reached) > 1 and facts.cost[value] * (len(reached) - 1) > CHEAP:

@@ -11,7 +11,7 @@ from tracejit.ir.core import Block, Op, Value
 from tracejit.ir.types import INDEX, ArrayType
 from tracejit.lower.elements import Elements
 from tracejit.lower.storage import Index, Nest, Storage
-from tracejit.ops import control, elementwise, loop
+from tracejit.ops import elementwise, loop
 from tracejit.ops.primitive import Primitive
 
 if TYPE_CHECKING:
@@ -289,7 +289,9 @@ class Kernel:
         n, *lists = self.fusion.results
         self.low.bind_scalar(n, count)
         nest = Nest(self.low.builder)
-        targets = [nest.alloc(INDEX.dtype, (count,)) for _ in lists]
+        # each index is stored where the next hit goes; the last ones may go behind the end
+        rooms = [nest.alloc(INDEX.dtype, (nest.add(count, 1),)) for _ in lists]
+        targets = [Storage(r.buffer, (count,), (1,)) for r in rooms]
         for v, t in zip(lists, targets, strict=True):
             self.low.bind(v, t)
         elements = self.elements(nest)
@@ -300,20 +302,12 @@ class Kernel:
             i, at = nest.open(d, carried=(at,))
             index.append(i)
         hit = elements.at(mask, index)
-        self._append(nest, targets, hit, at, index)
+        for t, place in zip(targets, index, strict=True):
+            nest.store(t.buffer, at, nest.value(place))
         step = nest.emit(elementwise.cast, (hit,), (INDEX,), innermost=True)
         at = nest.emit(elementwise.add, (at, step), innermost=True)
         while nest.depth:
             (at,) = nest.close(at)
-
-    @staticmethod
-    def _append(nest: Nest, targets: Sequence[Storage], hit: Value, at: Value, index: Sequence[Index]) -> None:
-        then, other = Block(), Block()
-        for t, i in zip(targets, index, strict=True):
-            then.append(Op(loop.store, (t.buffer, at, nest.value(i)), (), None, (), nest.builder.loc))
-        then.append(Op(control.yield_, (), ()))
-        other.append(Op(control.yield_, (), ()))
-        nest.blocks[-1].append(Op(control.if_, (hit,), (), None, (then, other), nest.builder.loc))
 
     def _count(self, nest: Nest, elements: Elements, mask: Value, shape: Sequence[Index]) -> Value:
         total = nest.const(0, INDEX)
