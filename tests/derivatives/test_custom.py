@@ -142,7 +142,10 @@ def test_wrong_rules() -> None:
 
     refused(jvp_rule(lambda p, t: t[0]), "expected a pair: (result, tangent of the result)")
     refused(jvp_rule(lambda p, t: (p[0], t[0][0])), "the tangent of the result has the shape (), expected (3,)")
-    refused(jvp_rule(lambda p, t: (p[0], t)), "the tangent of the result is a tuple, expected float64(3,)")
+    refused(
+        jvp_rule(lambda p, t: (p[0], t)),
+        "the tangent of the result is a tuple, expected a float64 array of shape (3,)",
+    )
     refused(jvp_rule(lambda p, t: (p[0], t[0] + 1)), "must be linear in the tangents, and add of one is not")
     refused(jvp_rule(lambda p, t: (p[0], 1j * t[0])), "of dtype complex128, expected float64")
     refused(vjp_rule(lambda x: x, lambda r, ct: (ct,)), "expected a pair: (result, residuals)")

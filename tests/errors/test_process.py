@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -64,6 +63,7 @@ def spin(x):
     return k
 """)
     spin, x = program.names["spin"], np.zeros(2)
+    assert spin(np.array([-1.0, 0.0])) == 0
     with pytest.raises(KeyboardInterrupt) as caught, ctrl_c_after(0.3):
         spin(x)
     assert frames(caught.value) == []
@@ -242,7 +242,7 @@ def test_source_that_only_the_command_line_has() -> None:
     source = (
         "import tracejit\n@tracejit.jit\ndef f(x):\n    if x > 0:\n        return x\n    return -x\nprint(f(-3.0))\n"
     )
-    done = run(source)
+    done = run(source + "print(f(-3.0))")
     if sys.version_info >= (3, 13):  # from there on, Python keeps what -c was given
         assert done.stdout == "3.0\n", done.stderr
     else:

@@ -188,7 +188,7 @@ def _text(leaf: Any) -> str:
 
 def _direction(x: Any, needed: ArrayType, what: str) -> Value:
     if x is None or not is_number(x):
-        raise DerivativeError(f"{what} is {kind_of(x)}, expected {needed.dtype}{_shape(needed.shape)}")
+        raise DerivativeError(f"{what} is {kind_of(x)}, expected {_kind_of_type(needed)}")
     own = lift(x if isinstance(x, Tracer) else box_of(x) if isinstance(x, np.ndarray) else as_tracer(x))
     b = current().at()
     if own.rank != len(needed.shape) or any(
@@ -203,6 +203,11 @@ def _direction(x: Any, needed: ArrayType, what: str) -> Value:
     if own.dtype != needed.dtype:
         own = b.cast(own, needed.dtype)
     return retyped(b, own, needed.shape)
+
+
+def _kind_of_type(needed: ArrayType) -> str:
+    kind = a(str(needed.dtype))
+    return f"{kind} array of shape {_shape(needed.shape)}" if needed.shape else f"{kind} number"
 
 
 def _shape(shape: Sequence[Any]) -> str:

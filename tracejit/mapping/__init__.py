@@ -9,7 +9,7 @@ from typing import Any, Literal, ParamSpec, TypeAlias, overload
 
 import numpy as np
 
-from tracejit.errors import stripped
+from tracejit.errors import cleanly
 from tracejit.runtime.jitted import Jitted, JittedBase, compiled
 from tracejit.runtime.options import Options
 from tracejit.trace.context import is_tracing
@@ -44,6 +44,7 @@ def vmap(
 ) -> Callable[[Callable[P, Any]], JittedBase[P, Any]]: ...
 
 
+@cleanly
 def vmap(
     function: Any = None,
     /,
@@ -132,6 +133,7 @@ def vectorize(
 ) -> Callable[[Callable[..., Any]], JittedBase[..., Any]]: ...
 
 
+@cleanly
 def vectorize(
     function: Any = None,
     /,
@@ -182,6 +184,7 @@ def vectorize(
 # --- looking across lanes ---------------------------------------------------------------------------------------------
 
 
+@cleanly
 def axis_index(axis_name: Hashable) -> Any:
     """Inside a function under ``vmap(..., axis_name=...)``: the number of this lane, an int.
 
@@ -196,6 +199,7 @@ def axis_index(axis_name: Hashable) -> Any:
     return _across("axis_index", axis_name)
 
 
+@cleanly
 def psum(x: Any, axis_name: Hashable) -> Any:
     """Inside a function under ``vmap(..., axis_name=...)``: the sum of ``x`` over all lanes.
 
@@ -215,6 +219,7 @@ def psum(x: Any, axis_name: Hashable) -> Any:
     return _across("psum", axis_name, x)
 
 
+@cleanly
 def pmean(x: Any, axis_name: Hashable) -> Any:
     """Inside a function under ``vmap(..., axis_name=...)``: the mean of ``x`` over all lanes; see :func:`psum`.
 
@@ -226,6 +231,7 @@ def pmean(x: Any, axis_name: Hashable) -> Any:
     return _across("pmean", axis_name, x)
 
 
+@cleanly
 def pmax(x: Any, axis_name: Hashable) -> Any:
     """Inside a function under ``vmap(..., axis_name=...)``: the maximum of ``x`` over all lanes; see :func:`psum`.
 
@@ -237,6 +243,7 @@ def pmax(x: Any, axis_name: Hashable) -> Any:
     return _across("pmax", axis_name, x)
 
 
+@cleanly
 def pmin(x: Any, axis_name: Hashable) -> Any:
     """Inside a function under ``vmap(..., axis_name=...)``: the minimum of ``x`` over all lanes; see :func:`psum`.
 
@@ -248,6 +255,7 @@ def pmin(x: Any, axis_name: Hashable) -> Any:
     return _across("pmin", axis_name, x)
 
 
+@cleanly
 def all_gather(x: Any, axis_name: Hashable) -> Any:
     """Inside a function under ``vmap(..., axis_name=...)``: ``x`` of all lanes, stacked along a new first axis.
 
@@ -270,11 +278,7 @@ def all_gather(x: Any, axis_name: Hashable) -> Any:
 def _across(how: str, axis_name: Hashable, *x: Any) -> Any:
     from tracejit.mapping import collectives
 
-    try:
-        return collectives.COLLECTIVES[how](*x, axis_name)
-    except Exception as error:
-        stripped(error)
-        raise
+    return collectives.COLLECTIVES[how](*x, axis_name)
 
 
 # --- making them ------------------------------------------------------------------------------------------------------
@@ -296,20 +300,16 @@ class _Given:
 
 def _mapped(how: str, function: Any, options: tuple[Any, ...]) -> Any:
     if function is None:
-        return functools.partial(_mapped, how, options=options)
+        return functools.partial(cleanly(_mapped), how, options=options)
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(_mapped(how, function.__func__, options))
-    try:
-        if not callable(function) or isinstance(function, type):
-            what = f"the class {function.__name__}" if isinstance(function, type) else repr(function)
-            raise TypeError(f"{how} takes a function, not {what}")
-        # the same function again, as in ``vmap(f)(x)`` in a loop, must not be compiled again
-        if isinstance(function, _KNOWN_BY_IDENTITY) and not is_tracing():
-            return _remembered(how, function, options)
-        return _made(how, function, options)
-    except (TypeError, ValueError) as error:
-        stripped(error)
-        raise
+    if not callable(function) or isinstance(function, type):
+        what = f"the class {function.__name__}" if isinstance(function, type) else repr(function)
+        raise TypeError(f"{how} takes a function, not {what}")
+    # the same function again, as in ``vmap(f)(x)`` in a loop, must not be compiled again
+    if isinstance(function, _KNOWN_BY_IDENTITY) and not is_tracing():
+        return _remembered(how, function, options)
+    return _made(how, function, options)
 
 
 _KNOWN_BY_IDENTITY = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, np.ufunc, Jitted)
