@@ -113,7 +113,7 @@ class Value:
 class Op:
     """One operation: a primitive applied to operands, with attributes, regions, results and a source location."""
 
-    __slots__ = ("attrs", "block", "loc", "operands", "primitive", "regions", "results")
+    __slots__ = ("attrs", "block", "loc", "name", "operands", "primitive", "regions", "results")
 
     def __init__(
         self,
@@ -125,6 +125,7 @@ class Op:
         loc: Loc = UNKNOWN,
     ) -> None:
         self.primitive = primitive
+        self.name = primitive.name
         self.operands: list[Value] = list(operands)
         self.attrs: dict[str, Any] = dict(attrs) if attrs else {}
         self.regions: list[Block] = list(regions)
@@ -137,10 +138,6 @@ class Op:
         self.results: list[Value] = []
         for t in result_types:
             self.results.append(Value(t, self))
-
-    @property
-    def name(self) -> str:
-        return self.primitive.name
 
     @property
     def result(self) -> Value:

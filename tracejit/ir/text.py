@@ -354,7 +354,7 @@ class _Parser:
         name = self.take("name")
         if name not in self.primitives:
             self.error(f"{name!r} is not a primitive")
-        op.primitive = self.primitives[name]
+        op.primitive, op.name = self.primitives[name], name
         operands: list[Value] = []
         while self.kind() == "value":
             operands.append(self.use())

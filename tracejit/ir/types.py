@@ -79,7 +79,10 @@ class ArrayType:
     @property
     def is_static(self) -> bool:
         """Whether every dimension is a known int."""
-        return all(isinstance(d, int) for d in self.shape)
+        for d in self.shape:
+            if not isinstance(d, int):
+                return False
+        return True
 
     def with_shape(self, shape: tuple[Dim, ...]) -> ArrayType:
         return ArrayType(self.dtype, shape)
