@@ -102,7 +102,7 @@ class LoopPolicy(Policy):
             head = head if isinstance(head, Head) else None
             more = head.template.entries if head is not None else () if self.exports.is_inside(part) else (part,)
             entries += [e for e in more if all(e is not k for k in entries)]
-            if head is None and part.lenses and not self.exports.is_inside(part) and self._has_inner_numbers(part):
+            if head is None and part.lenses and self._is_old(part):
                 raise CaptureError(
                     f"{self.what!r} is bound to a view of another array in each turn of this loop",
                     hint=f"a copy: {self.what} = x[i].copy()",
@@ -116,7 +116,11 @@ class LoopPolicy(Policy):
         same = isinstance(order, str) and order == x._order
         return Rebound(slot, dtype, merged, str(order) if same else "strided", tuple(entries), mode)  # type: ignore[arg-type]
 
-    def _has_inner_numbers(self, x: ArrayTracer) -> bool:
+    def _is_old(self, x: ArrayTracer) -> bool:
+        """Whether ``x`` is a new view, in each turn, of an array that may be from before the loop."""
+        if self.exports.is_inside(x):
+            head = heads().get(x.root)
+            return isinstance(head, Head) and bool(head.entries)
         return not all(available(self.exports.context, n) for n in numbers_of(x.lenses))
 
     def settled(self, x: ArrayTracer) -> Template:
