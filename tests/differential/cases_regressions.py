@@ -172,3 +172,20 @@ def environment_variables_are_never_stale(jit):
         found.append(f(1))
     del os.environ["TRACEJIT_TEST_VARIABLE"]
     return found
+
+
+def _rows_given(rng):
+    m = rand(rng, (2, 4))
+    return [(n, np.abs(rand(rng, 4)) + 1, m[1], m) for n in (0, 6, 8)]
+
+
+@case(_rows_given)
+def row_in_place_of_the_caller_s_own(n, a, b, m):
+    a = b if n > 5 else a
+    if a[0] > 0.5:
+        if n > 7:
+            return a, a
+        for v in m:
+            a += 1
+            b = v if n < 7 else a
+    return b, a

@@ -31,6 +31,9 @@ from tracejit.trace.tracer import COMPUTED, Origin, Tracer
 DType: TypeAlias = "np.dtype[Any]"
 Order: TypeAlias = str | Layout | Callable[[Dims], Layout]
 
+LONG_AGO = -1
+"""The moment (see :meth:`Control.now <tracejit.trace.control.Control.now>`) at which the caller's objects were made."""
+
 _serials = count()
 
 
@@ -102,10 +105,14 @@ class ArrayTracer(Tracer):
         """How a view gets from its root's contents to its own; None for a root."""
         return self.lenses or None
 
-    @property
-    def identity_key(self) -> tuple[int, Lenses]:
-        """Equal for boxes that show the same elements of the same array."""
-        return (id(self.root), self.lenses)
+    def stands_for(self, other: ArrayTracer) -> bool:
+        """Whether a program takes this for ``other``: the same array, or an equal view made while it runs. A view that
+        the caller gave is an object of its own, which results must not be confused with."""
+        if self is other:
+            return True
+        if LONG_AGO in (self.serial, other.serial):
+            return False
+        return self.root is other.root and self.lenses == other.lenses
 
     # --- contents
     def read(self) -> Value:

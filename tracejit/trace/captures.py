@@ -40,7 +40,7 @@ from tracejit.ir.types import DTYPE_NAMES, INDEX, ArrayType, Dim
 from tracejit.lazy import Lazy
 from tracejit.record import record
 from tracejit.trace import libraries, objects
-from tracejit.trace.boxes import ArrayTracer
+from tracejit.trace.boxes import LONG_AGO, ArrayTracer
 from tracejit.trace.context import Context
 from tracejit.trace.control import Control
 from tracejit.trace.outer import Outer, Variable
@@ -78,10 +78,6 @@ _CONSTANTS = (
 _SUBCLASSED = (int, float, complex, str, bytes, list, dict, set, np.ndarray)
 _MAX_WATCHED = 2048
 _MUTABLE = (set, bytearray, memoryview, deque)
-
-
-LONG_AGO = -1
-"""The moment (see :meth:`Control.now <tracejit.trace.control.Control.now>`) at which the caller's objects were made."""
 
 
 def _origin(given: Input, kind: OriginKind) -> Origin:

@@ -111,7 +111,7 @@ class Rebound(Template):
     def place(self, x: ArrayTracer) -> int:
         """Which entry ``x`` is, else the number of entries."""
         for k, e in enumerate(self.entries):
-            if x is e or (x.root is e.root and x.lenses == e.lenses):
+            if x.stands_for(e):
                 return k
         return len(self.entries)
 

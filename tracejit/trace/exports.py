@@ -285,7 +285,7 @@ class Chosen(Template):
 
     def _place(self, x: ArrayTracer) -> int | None:
         for k, boxes_of in enumerate(self.given):
-            if any(x is b or (x.root is b.root and x.lenses == b.lenses) for b in boxes_of):
+            if any(map(x.stands_for, boxes_of)):
                 return k
         return None
 
@@ -410,7 +410,7 @@ class Exports:
         for box, arm in given:
             for part in self._leaves(box):
                 for known in places:
-                    if any(part is k or (part.root is k.root and part.lenses == k.lenses) for k in known):
+                    if any(map(part.stands_for, known)):
                         known.append(part)
                         break
                 else:

@@ -353,8 +353,7 @@ class Flow:
 
     def _stored(self, node: ast.AST) -> Names:
         if not any(
-            isinstance(n, _BINDING) or (isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load))
-            for n in walk(node)
+            isinstance(n, _BINDING) or (isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)) for n in walk(node)
         ):
             return _NONE
         bound = _Bound()
@@ -423,9 +422,7 @@ class Flow:
                 info.bound_after = after
                 return after
             case ast.For() | ast.While():
-                deleted = frozenset(
-                    n for inner in walk(st) if isinstance(inner, ast.Delete) for n in _deleted(inner)
-                )
+                deleted = frozenset(n for inner in walk(st) if isinstance(inner, ast.Delete) for n in _deleted(inner))
                 bound -= deleted
                 loop = self.loops[st]
                 loop.bound = bound

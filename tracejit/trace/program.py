@@ -41,8 +41,8 @@ from tracejit.ir.loc import UNKNOWN, Loc
 from tracejit.lazy import Lazy
 from tracejit.record import field, record, replace
 from tracejit.trace import calls
-from tracejit.trace.boxes import ArrayTracer
-from tracejit.trace.captures import LONG_AGO, Captures, Entry, SourceKey, source_key
+from tracejit.trace.boxes import LONG_AGO, ArrayTracer
+from tracejit.trace.captures import Captures, Entry, SourceKey, source_key
 from tracejit.trace.changes import Changes, Pending
 from tracejit.trace.context import Context
 from tracejit.trace.control import Control, Options, Unreachable, forget_abandoned, is_bug
