@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracejit.ir.core import Block, Op, Value
+from tracejit.ir.core import Op, Value
 from tracejit.ir.types import INDEX, ArrayType
 from tracejit.lower.elements import Elements
 from tracejit.lower.storage import Index, Nest, Storage
