@@ -38,6 +38,9 @@ _LIGHT = 4
 """Work per element up to which a loop is bound by memory, and charged as a whole: a pass over a gigabyte takes a
 fraction of a second."""
 
+_MANY = 20
+"""The most functions (exp, sin, ...) that a body is written twice for: machine code of more takes long to make."""
+
 _PLAIN = frozenset({"const", "load", "store"})
 
 
@@ -104,7 +107,7 @@ def _analyse(k: Kernel, op: Op, trips: int | None) -> Shape | None:
         return None
     accumulators = {r.op for r in shape.reductions}
     stored = False
-    widest, size, awkward = 8, 0, False
+    widest, size, functions, awkward = 8, 0, 0, False
     inside = set(region.params) | {r for inner in region.ops for r in inner.results}
 
     def is_uniform(v: Value) -> bool:
@@ -141,6 +144,7 @@ def _analyse(k: Kernel, op: Op, trips: int | None) -> Shape | None:
             if stride is not None:
                 shape.strides[r] = stride
                 continue
+        functions += _is_math(inner)
         size += 1 if not _is_math(inner) else 12
         for v in (r,) if inner.name == "load" else (r, *inner.operands):
             if not is_uniform(v):
@@ -153,7 +157,9 @@ def _analyse(k: Kernel, op: Op, trips: int | None) -> Shape | None:
     if shape.width < 2:
         return None
     few, some = (16, 48) if shape.reductions else (5, 12)
-    shape.unroll = 4 if size <= few else 2 if size <= some else 1
+    # functions are long chains of operations that wait for each other: with two vectors there is less to wait for
+    waits = size <= 24 * functions and functions <= _MANY
+    shape.unroll = 4 if size <= few else 2 if size <= some or waits else 1
     while trips is not None and shape.unroll > 1 and shape.unroll * shape.width > trips:
         shape.unroll //= 2
     return shape
