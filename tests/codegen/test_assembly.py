@@ -111,7 +111,6 @@ def test_a_condition_and_its_body_load_once_and_branch_once() -> None:
     if ON_X86:
         assert sum("(%rdi," in line for line in lines) == 2  # one before the loop, one in it
         polled = next(k for k, line in enumerate(lines) if line.startswith("call") and "poll" in line)
-        assert not any(line.startswith("mov") and "(%rsp)" in line for line in lines)  # which leaves registers alone
         jumps = [k for k, line in enumerate(lines[:polled]) if re.match(r"jn?e\s", line)]
         assert len(jumps) == 3  # into the loop, around it, and out of it or to the poll
 

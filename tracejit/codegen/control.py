@@ -42,12 +42,6 @@ _POLL_FACTS = "cold nounwind memory(argmem: readwrite, inaccessiblemem: readwrit
 """Polling does not touch the program's buffers (as far as the program may rely on: a signal handler that does is a
 race)."""
 
-_POLL_TEXT = f"""define internal preserve_mostcc i32 @poll(ptr %context) cold noinline nounwind {{
-  %status = call i32 @{POLL}(ptr %context)
-  ret i32 %status
-}}"""
-"""Polling as a call that leaves registers alone: loops need not keep what they hold elsewhere."""
-
 
 class Kernel:
     """Writes the body of one kernel.
@@ -505,10 +499,9 @@ class Kernel:
         f = self.function
         f.start(poll)
         self.module.need(POLL, "i32", "ptr")
-        self.module.define("poll", lambda: _POLL_TEXT)
         f.line(f"store i64 {FUEL}, ptr {self.fuel()}, align 8")
         status = f.fresh()
-        f.line(f"{status} = call preserve_mostcc i32 @poll(ptr %context) {_POLL_FACTS}")
+        f.line(f"{status} = call i32 @{POLL}(ptr %context) {_POLL_FACTS}")
         self.failures.append((PYTHON_ERROR, poll))
         f.branch_if(self.lanes.op("icmp eq", "i32", status, "0"), go_on, "failure")
 
