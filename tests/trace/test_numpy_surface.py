@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -233,3 +235,21 @@ def test_scipy_special():
     both(lambda x: (special.softmax(x[:2, :3], axis=0), special.log_softmax(x[:2, :3], axis=-1)), x)
     with pytest.raises(UnsupportedError, match="ellipj is not supported"):
         tracejit.jit(lambda x: special.ellipj(x, x))(x)
+
+
+def test_error_functions():
+    special = pytest.importorskip("scipy.special")
+    x = np.concatenate([np.linspace(-7, 28, 4001), [0.0, -0.0, 1e-300, 0.5, 1.0, 30.0, np.inf, -np.inf, np.nan]])
+    both(lambda x: special.erf(x), x, rtol=1e-15)
+    both(lambda x: special.erfc(x), x[x < 26], rtol=1e-13)  # what SciPy's own is good for
+    tail = np.linspace(-3, 26, 4001)
+    exact = np.array([math.erfc(v) for v in tail])
+    np.testing.assert_array_less(np.abs(tracejit.jit(lambda x: special.erfc(x))(tail) - exact), 5.5 * np.spacing(exact))
+    both(lambda x: special.erfc(x)[4001:], x)
+    both(lambda x: (special.erf(x), special.erfc(x)), x[:4001].astype("f4"), rtol=3e-7)
+    both(lambda a: (math.erf(a), math.erfc(a), math.erf(-2 * a)), 0.7, rtol=1e-15)
+    for numbers in (np.array([0.1, 0.6, 2.0, -3.0]),):
+        slope = tracejit.grad(lambda x: special.erf(x).sum())(numbers)
+        np.testing.assert_allclose(slope, 2 / np.sqrt(np.pi) * np.exp(-(numbers**2)), rtol=1e-13)
+        slope = tracejit.grad(lambda x: special.erfc(x).sum())(numbers)
+        np.testing.assert_allclose(slope, -2 / np.sqrt(np.pi) * np.exp(-(numbers**2)), rtol=1e-13)

@@ -13,7 +13,7 @@ from tracejit.ops import control
 from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
 from tracejit.ops.primitive import Primitive
-from tracejit.trace import conversions, dims, pynumbers
+from tracejit.trace import conversions, dims, erf, pynumbers
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.numpy_api.table import implements
@@ -338,3 +338,18 @@ def prod(iterable: Any, /, *, start: Any = 1) -> Any:
     for x in iterable:
         result = result * x
     return result
+
+
+# --- the error function ---------------------------------------------------------------------------
+
+
+@implements(math.erf)
+def error_function(x: Any) -> Any:
+    """``math.erf``."""
+    return python_scalar(erf.erf(current().at(), real(x)))
+
+
+@implements(math.erfc)
+def complementary_error_function(x: Any) -> Any:
+    """``math.erfc``."""
+    return python_scalar(erf.erfc(current().at(), real(x)))

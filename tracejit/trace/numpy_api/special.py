@@ -13,6 +13,7 @@ from tracejit.errors import UnsupportedError
 from tracejit.ir.core import Value
 from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
+from tracejit.trace import erf
 from tracejit.trace.context import current
 from tracejit.trace.kernels import KERNELS, filled
 from tracejit.trace.kernels import implements as kernel_for
@@ -62,7 +63,27 @@ def _evaluated(ufunc: np.ufunc, *inputs: Any, **options: Any) -> Any:
     return ufuncs.call(ufunc, *inputs, **options)
 
 
-for _ufunc in (scipy.special.expit, scipy.special.logit, scipy.special.xlogy, scipy.special.xlog1py):
+@kernel_for(scipy.special.erf)
+def _erf(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    _of_reals(x[0], "erf")
+    return erf.erf(b, x[0])
+
+
+@kernel_for(scipy.special.erfc)
+def _erfc(b: Builder, x: Sequence[Value], out: Sequence[DType]) -> Value:
+    _of_reals(x[0], "erfc")
+    return erf.erfc(b, x[0])
+
+
+def _of_reals(x: Value, name: str) -> None:
+    if x.dtype.kind != "f":
+        raise UnsupportedError(f"scipy.special.{name} of complex numbers is not supported yet")
+
+
+for _ufunc in (
+    scipy.special.expit, scipy.special.logit, scipy.special.xlogy, scipy.special.xlog1py, scipy.special.erf,
+    scipy.special.erfc,
+):  # fmt: skip
     assert _ufunc in KERNELS
     implements(_ufunc)(partial(_evaluated, _ufunc))
 
