@@ -82,7 +82,9 @@ def terminator_inside(f: Function) -> None:
 
 
 def return_in_a_region(f: Function) -> None:
-    find(f, "if").regions[0].terminator.primitive = control.return_
+    block = find(f, "if").regions[0]
+    block.ops[-1] = Op(control.return_, block.yields, ())
+    block.ops[-1].block = block
 
 
 def wrong_result_type(f: Function) -> None:

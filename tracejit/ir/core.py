@@ -26,7 +26,7 @@ class PrimitiveBase:
         terminator: Ends a block.
     """
 
-    name: str
+    name: str = ""
     pure: bool = True
     terminator: bool = False
 
