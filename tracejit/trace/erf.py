@@ -1,7 +1,8 @@
 """The error function and its complement, as polynomials (fitted by tools/fit_erf.py) and exponentials.
 
 Up to 1, ``erf(x) / x`` is a polynomial in ``x**2``; beyond, ``erfc(x) exp(x**2)`` is ``t`` times one in
-``t = 2 / (2 + x)``. In float64 ``erf`` is within 2 units in the last place, ``erfc`` within 5; shorter floats are computed in float64.
+``t = 2 / (2 + x)``. In float64 ``erf`` is within 2 units in the last place, ``erfc`` within 5; shorter floats are
+computed in float64.
 """
 
 from __future__ import annotations
