@@ -189,3 +189,19 @@ def row_in_place_of_the_caller_s_own(n, a, b, m):
             a += 1
             b = v if n < 7 else a
     return b, a
+
+
+def _stop(n):
+    if n % 2 == 0:
+        raise ValueError("stop")
+
+
+@case(lambda rng: [(n, rand(rng, 4), rand(rng, 4), {}) for n in (0, 1)], raises=ValueError)
+def write_before_an_error_that_every_arm_raises(n, a, b, d):
+    if n % 2 == 0:
+        a[:] = b
+        d["n"] = n
+        _stop(len(a))
+    else:
+        _stop(len(a))
+    return a

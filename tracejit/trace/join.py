@@ -55,7 +55,10 @@ class BranchJoin(Policy):
         """
         dead = [arm.raised for arm in self.arms]
         if all(dead):
-            self._emit(())
+            if any(map(_writes_visible, self.arms)):  # the caller sees what was written before
+                self._join((), ((), ()), dead)
+            else:
+                self._emit(())
             raise Unreachable
         if any(dead) and not _writes_visible(self.arms[dead.index(True)]):
             self._go_on_with(1 - dead.index(True))
@@ -99,7 +102,7 @@ class BranchJoin(Policy):
             self.what = name
             templates.append(self._template(name, x, y, dead))
         roots = self._written_roots()
-        changes = self._changes(dead)
+        changes = [] if all(dead) else self._changes(dead)
         packed: list[list[Value]] = []
         for k, arm in enumerate(self.arms):
             out: list[Value] = []
