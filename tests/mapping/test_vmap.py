@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -213,6 +214,7 @@ def test_axes_by_name() -> None:
     same(tj.vmap(f)(x, x, scale=x), 2 * x * x)
     same(tj.vmap(f, in_axes={"rest": 0})(1.0, 2.0, x, x), 3 + 2 * x)
     same(tj.vmap(f, in_axes=(0, None, None))(x, 1.0, 3.0), x + 4)
+    same(tj.vmap(f, in_axes=(0,))(x), x + 2)
 
 
 def test_results_that_all_lanes_share() -> None:
@@ -255,6 +257,39 @@ def test_versions() -> None:
 def test_the_same_function_again_is_not_compiled_again() -> None:
     assert tj.vmap(collatz) is tj.vmap(collatz) and tj.vmap(collatz, (0,)) is not tj.vmap(collatz)
     assert tj.vmap(spread, {"values": 0}) is tj.vmap(spread, {"values": 0})
+
+
+class Model:
+    def __init__(self, k: float) -> None:
+        self.k = k
+
+    def scaled(self, x: Any) -> Any:
+        return self.k * x if x > 1 else x
+
+    def __call__(self, x: Any) -> Any:
+        return self.k + x
+
+    @tj.vmap(in_axes={"x": 0})
+    def all_scaled(self, x: Any) -> Any:
+        return self.k * x
+
+    @staticmethod
+    @tj.vmap
+    def next(x: Any) -> Any:
+        return x + 1
+
+
+def test_what_can_be_called() -> None:
+    x, model = np.arange(4.0), Model(2.0)
+    for k in (2.0, 5.0):
+        model.k = k
+        same(tj.vmap(model.scaled)(x), np.where(x > 1, k * x, x))
+        same(tj.vmap(model)(x), k + x)
+        same(model.all_scaled(x), k * x)
+    same(Model.next(x), x + 1)
+    same(tj.vmap(functools.partial(lambda k, x: k * x, 3.0))(x), 3 * x)
+    same(tj.vmap(np.sin)(x), np.sin(x))
+    same(tj.vmap(tj.jit(lambda x: x * 2))(x), 2 * x)
 
 
 # --- effects
@@ -419,6 +454,16 @@ def test_collectives() -> None:
     same(got["low"], np.full(4, x[:, 0].min()))
     same(got["count"], np.full(4, 4))
     same(got["many"], np.tile((x > 0.5).sum(0), (4, 1)))
+
+
+def test_gradients_of_collectives() -> None:
+    """Each lane has its own copy of what it is told: the cotangents of all copies add up."""
+    x = np.arange(4.0)
+    want = np.full(4, 4 * 2 * x.sum())
+    same(tj.vmap(tj.grad(lambda x: tj.psum(x, "i") ** 2), axis_name="i")(x), want)
+    same(tj.grad(lambda x: tj.vmap(lambda x: tj.psum(x, "i") ** 2, axis_name="i")(x).sum())(x), want)
+    gathered = tj.grad(lambda x: (tj.all_gather(x, "i") ** 2).sum() * x)
+    same(tj.vmap(gathered, axis_name="i")(x), (x**2).sum() + 2 * x * x.sum())
 
 
 def test_collectives_of_two_axes() -> None:

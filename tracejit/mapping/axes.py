@@ -97,15 +97,18 @@ class Arguments:
     def of(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Trees of :class:`Along`, one per argument."""
         given = self.in_axes
-        if isinstance(given, (tuple, list)) and len(given) < len(args):
+        count = len(args)
+        while count and isinstance(args[count - 1], Default):
+            count -= 1
+        if isinstance(given, (tuple, list)) and len(given) < count:
             raise BatchError(
-                f"in_axes of the vmap of {self.name} has {len(given)} entries, and this call has {len(args)} "
+                f"in_axes of the vmap of {self.name} has {len(given)} entries, and this call has {count} "
                 "positional arguments"
             )
         positional = []
         for k, x in enumerate(args):
             name = self.parameter(k)
-            axes = given[k] if isinstance(given, (tuple, list)) else given
+            axes = given[k] if isinstance(given, (tuple, list)) and k < len(given) else given
             if isinstance(given, dict):
                 axes = given.get(name.partition("[")[0])
             option = "in_axes" if not isinstance(given, (tuple, list, dict)) else f"in_axes for {name}"
