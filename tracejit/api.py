@@ -123,6 +123,17 @@ def unroll(items: Iterable[T]) -> Iterable[T]:
 
     Args:
         items: Anything of a length known while tracing.
+
+    Example:
+        >>> import tracejit
+        >>> @tracejit.jit
+        ... def horner(x):
+        ...     y = 0.0
+        ...     for coefficient in tracejit.unroll([2.0, 0.0, 1.0]):
+        ...         y = y * x + coefficient
+        ...     return y
+        >>> horner(3.0)
+        19.0
     """
     from tracejit.trace.iterables import Unrolled
 

@@ -59,7 +59,12 @@ def _topics(text: str) -> frozenset[str]:
 
 @record(frozen=True)
 class Settings:
-    """The settings in force; see :func:`describe` for what each does."""
+    """The settings in force; see :func:`describe` for what each does.
+
+    Example:
+        >>> Settings().max_unroll
+        1024
+    """
 
     disable: bool = False
     log: frozenset[str] = frozenset()
@@ -103,7 +108,12 @@ _from_environment: Settings | None = None
 
 
 def variable(name: str) -> str:
-    """The environment variable of a setting."""
+    """The environment variable of a setting.
+
+    Example:
+        >>> variable("shapes")
+        'TRACEJIT_SHAPES'
+    """
     return f"TRACEJIT_{name.upper()}"
 
 
@@ -120,7 +130,16 @@ def _read(environment: Mapping[str, str]) -> Settings:
 
 
 def current() -> Settings:
-    """The settings in force here and now."""
+    """The settings in force here and now.
+
+    Raises:
+        ValueError: An environment variable has a value that its setting cannot have.
+
+    Example:
+        >>> from tracejit import config
+        >>> config.current().shapes
+        'auto'
+    """
     global _from_environment
     overridden = _override.get()
     if overridden is not None:
@@ -145,6 +164,16 @@ def override(**changes: Any) -> Iterator[Settings]:
     """Change settings inside a ``with`` (in this thread, or asynchronous task).
 
     Values may be given as in the environment: ``override(log="passes")``.
+
+    Raises:
+        TypeError: There is no setting of that name.
+        ValueError: The setting cannot have that value.
+
+    Example:
+        >>> from tracejit import config
+        >>> with config.override(max_unroll=64, shapes="static") as settings:
+        ...     settings.max_unroll, settings.shapes
+        (64, 'static')
     """
     try:
         values = {name: _checked(name, value) for name, value in changes.items()}
@@ -159,7 +188,15 @@ def override(**changes: Any) -> Iterator[Settings]:
 
 
 def describe() -> str:
-    """All settings as text: name, value in force, environment variable, what it does."""
+    """All settings as text: name, value in force, environment variable, what it does.
+
+    Example:
+        >>> from tracejit import config
+        >>> print(config.describe())
+        disable = False  (TRACEJIT_DISABLE)
+            jit gives back a callable that runs the user's Python unchanged
+        ...
+    """
     settings = current()
     lines = []
     for name, (_, doc) in _ABOUT.items():

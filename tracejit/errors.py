@@ -38,6 +38,17 @@ class TracejitError(Exception):
         hint: What to write instead.
         loc: Where; filled in by :func:`locate` when not given.
         related: Other places that matter, each with what it shows ("a float here").
+
+    Example:
+        >>> import tracejit
+        >>> @tracejit.jit
+        ... def f(x):
+        ...     return open(x)
+        >>> try:
+        ...     f("file")
+        ... except tracejit.TracejitError as error:
+        ...     error.message, error.loc.line
+        ('open would be called once, while the function is compiled, and not each time it runs', 3)
     """
 
     message: str
@@ -71,7 +82,17 @@ class TracejitError(Exception):
 
 
 class CaptureError(TracejitError):
-    """The program cannot be turned into a compiled one: unsupported syntax, or branches that disagree."""
+    """The program cannot be turned into a compiled one: unsupported syntax, or branches that disagree.
+
+    Example:
+        >>> import tracejit
+        >>> @tracejit.jit
+        ... def f(n):
+        ...     return [k * k for k in range(n)]
+        >>> f(3)
+        Traceback (most recent call last):
+        tracejit.errors.CaptureError: the length of this is known at run time only, so Python cannot iterate over ...
+    """
 
 
 class NeedsConcrete(CaptureError):
@@ -80,6 +101,15 @@ class NeedsConcrete(CaptureError):
     Args:
         value: The tracer; its ``origin`` says what it is.
         what: What is needed: ``"its value as a Python int"``.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> @tracejit.jit
+        ... def f(x):
+        ...     return ["a", "b"][x.argmax()]
+        >>> f(np.ones(2))
+        Traceback (most recent call last):
+        tracejit.errors.NeedsConcrete: a value computed from x is known only at run time, but Python needs ...
     """
 
     value: Any
@@ -93,19 +123,51 @@ class NeedsConcrete(CaptureError):
 
 
 class RecursionTooDeep(CaptureError, RecursionError):
-    """Calls nest too deep while the function is compiled: often a recursion that only run-time values would end."""
+    """Calls nest too deep while the function is compiled: often a recursion that only run-time values would end.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> @tracejit.jit
+        ... def length(x):
+        ...     return length(x / 2) + 1 if x.max() > 1 else 0
+        >>> length(np.full(2, 8.0))
+        Traceback (most recent call last):
+        tracejit.errors.RecursionTooDeep: calls of Python functions nest more than 200 deep, at length: ...
+    """
 
 
 class UnsupportedError(TracejitError):
-    """A function or option that tracejit does not compile (yet)."""
+    """A function, argument or option that tracejit does not compile (yet).
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> tracejit.jit(lambda x: x)(np.array(["text"]))
+        Traceback (most recent call last):
+        tracejit.errors.UnsupportedError: x is an array of dtype <U4, which tracejit does not compile
+        ...
+    """
 
 
 class DerivativeError(TracejitError):
-    """A derivative is asked for that does not exist or is not defined."""
+    """A derivative is asked for that does not exist or is not defined.
+
+    Example:
+        >>> import tracejit
+        >>> tracejit.grad(lambda x: x * x)(3)
+        Traceback (most recent call last):
+        tracejit.errors.DerivativeError: grad of <lambda>: x is an int, and derivatives are taken with respect to ...
+    """
 
 
 class BatchError(TracejitError, ValueError):
-    """Arguments or results that ``vmap`` cannot split into lanes or put together."""
+    """Arguments or results that ``vmap`` cannot split into lanes or put together.
+
+    Example:
+        >>> import numpy as np, tracejit
+        >>> tracejit.vmap(lambda x, y: x + y)(np.ones(3), np.ones(4))
+        Traceback (most recent call last):
+        tracejit.errors.BatchError: vmap of <lambda>: the numbers of lanes disagree: axis 0 of x has the length 3, ...
+    """
 
 
 def a(name: str) -> str:

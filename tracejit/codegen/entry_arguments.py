@@ -173,7 +173,7 @@ class Navigator:
                 return ("attribute", self.key(base), name)
             case Item(base, key):
                 return ("item", self.key(base), type(key), key)
-        raise TypeError(source)
+        raise AssertionError(source)
 
     def expect(self, sources: Sequence[Source]) -> None:
         """Say which sources will be asked for beside those of the guards, before the first is."""
@@ -235,7 +235,7 @@ class Navigator:
                 return self._attribute(self.object(base), name, key)
             case Item(base, item):
                 return self._item(base, item)
-        raise TypeError(source)
+        raise AssertionError(source)
 
     def _argument(self, index: int, key: Key) -> str:
         w, b = self.writer, self.binder

@@ -175,7 +175,7 @@ class Results:
                 return self._select(choice, [partial(self._build, o) for o in options])
             case OutTree(kind):
                 return {"tuple": self._tuple, "list": self._list, "dict": self._dict, "make": self._make}[kind](output)
-        raise TypeError(output)
+        raise AssertionError(output)
 
     def _reference(self, object: str) -> str:
         self.writer.incref(object)

@@ -71,7 +71,7 @@ def describe(source: Source) -> str:
             return f"{describe(base)}.{name}"
         case Item(base, key):
             return f"{describe(base)}[{key!r}]"
-    raise TypeError(source)
+    raise AssertionError(source)
 
 
 # --- inputs: sources whose contents the program computes with --------------------------------------------------------

@@ -91,29 +91,83 @@ class JittedBase(Generic[P, R]):
         Args:
             stage: ``"traced"`` as recorded, ``"optimized"``, ``"fused"`` (array operations grouped into loops) or
                 ``"loops"`` (the loop level).
+
+        Raises:
+            ValueError: There is no such stage.
+            TracejitError: What a call would raise that cannot be compiled.
+
+        Example:
+            >>> import tracejit
+            >>> print(tracejit.jit(lambda x: x * x).ir(1.5).rstrip())
+            func lambda_(%0: f64) ...{
+              %1: f64 = mul %0, %0
+              return %1
+            }
         """
         with _Stripping():
             return str(self._dispatch().program_at(stage, args, kwargs))
 
     def llvm(self, /, *args: Any, **kwargs: Any) -> str:
-        """The LLVM IR, after LLVM's optimiser, of the native code for a call with these arguments."""
+        """The LLVM IR, after LLVM's optimiser, of the native code for a call with these arguments.
+
+        The function is compiled for them if it has not been; it is not run.
+
+        Raises:
+            TracejitError: What a call would raise that cannot be compiled.
+
+        Example:
+            >>> import tracejit
+            >>> "fmul double" in tracejit.jit(lambda x: x * x).llvm(1.5)
+            True
+        """
         with _Stripping():
             return self._dispatch().version_for(args, kwargs).native.code.llvm
 
     def asm(self, /, *args: Any, **kwargs: Any) -> str:
-        """The assembly of the native code for a call with these arguments."""
+        """The assembly of the native code for a call with these arguments.
+
+        The function is compiled for them if it has not been; it is not run.
+
+        Raises:
+            TracejitError: What a call would raise that cannot be compiled.
+
+        Example:
+            >>> import tracejit
+            >>> ".text" in tracejit.jit(lambda x: x * x).asm(1.5)
+            True
+        """
         with _Stripping():
             return self._dispatch().version_for(args, kwargs).native.code.asm
 
     def explain(self) -> str:
-        """Which versions there are, for which arguments, and why each was compiled."""
+        """Which versions there are, for which arguments, and why each was compiled.
+
+        Example:
+            >>> import tracejit
+            >>> square = tracejit.jit(lambda x: x * x)
+            >>> square(2), square(1.5)
+            (4, 2.25)
+            >>> print(square.explain())
+            <lambda>: 2 versions
+            1. first call  (... ms)
+               x: int
+            2. x: int -> float  (... ms)
+               x: float
+        """
         from tracejit.runtime import explain
 
         dispatcher = self._dispatcher
         return explain.report(self._name, dispatcher.versions if dispatcher is not None else ())
 
     def stats(self) -> Stats:
-        """How often the function was compiled, and what that cost."""
+        """How often the function was compiled, and what that cost.
+
+        Example:
+            >>> import tracejit
+            >>> square = tracejit.jit(lambda x: x * x)
+            >>> square(2), square(3), square.stats().compilations
+            (4, 9, 1)
+        """
         versions = self._dispatcher.versions if self._dispatcher is not None else []
         times = [v.times for v in versions]
         return Stats(

@@ -72,7 +72,7 @@ class Maker:
                 if kind == "dict":
                     return dict(zip(keys, parts, strict=True))
                 return tuple(parts) if kind == "tuple" else parts if kind == "list" else make(parts)
-        raise TypeError(output)
+        raise AssertionError(output)
 
     def _view(self, output: OutView) -> Array:
         base: Array = self.make(output.base)

@@ -96,4 +96,4 @@ class _Describer:
                 if kind in (tuple, list):
                     return kind(items)
                 return Rebuilt(kind._make(items), source)
-        raise TypeError(node)
+        raise AssertionError(node)

@@ -57,7 +57,7 @@ def evaluate(source: Source, values: Sequence[Any]) -> Any:
                 return container[key]
             except (LookupError, TypeError):
                 return MISSING
-    raise TypeError(source)
+    raise AssertionError(source)
 
 
 def root(source: Source) -> Source:

@@ -98,7 +98,7 @@ def source_key(source: Source) -> SourceKey:
             return ("attribute", source_key(base), name)
         case Item(base, key):
             return ("item", source_key(base), type(key), key)
-    raise TypeError(source)
+    raise AssertionError(source)
 
 
 @record(eq=False)

@@ -86,7 +86,7 @@ def put(source: Source, value: Any) -> None:
         case Cell(cell, _):
             cell.cell_contents = value
         case _:
-            raise TypeError(source)
+            raise AssertionError(source)
 
 
 def own_nodes(statements: list[ast.stmt]) -> Iterator[ast.AST]:
