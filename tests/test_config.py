@@ -70,3 +70,20 @@ def test_importing_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_importing_loads_what_ordinary_functions_need_and_no_more(tmp_path):
+    rare = "derivatives mapping transform ops.batching ops.linear codegen.spmd codegen.vector_reduction codegen.vmath"
+    rare += " runtime.explain runtime.routines trace.loops trace.comprehensions trace.numpy_api.reductions"
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys, numpy as np, tracejit\n"
+        f"rare = {{f'tracejit.{{name}}' for name in {rare.split()}}}\n"
+        "assert not rare & set(sys.modules), rare & set(sys.modules)\n"
+        "before = set(sys.modules)\n"
+        "assert tracejit.jit(lambda x: x * 2)(np.ones(3)).tolist() == [2, 2, 2]\n"
+        "late = [name for name in set(sys.modules) - before if name.startswith('tracejit')]\n"
+        "assert not late, late\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
