@@ -266,6 +266,23 @@ def test_programs(name: str) -> None:
     everywhere(parse(getattr(programs, name)), PROGRAMS[name], tolerance=1e-13)
 
 
+def test_products_between_loops_that_differ() -> None:
+    """One product of all lanes, not one per lane."""
+
+    def build(b: Builder, a: Value, x: Value, n: Value) -> list[Value]:
+        def doubled(b: Builder, x: Value) -> Value:
+            return b.for_(0, n, 1, [x], lambda b, i, x: [b.apply(e.add, x, x)])[0]
+
+        y = b.apply(REGISTRY["matmul"], a, doubled(b, x))
+        return [doubled(b, y)]
+
+    function = program([ArrayType(FLOAT64, (2, 3)), ArrayType(FLOAT64, (3, 1)), INDEX], build)
+    lanes = [[rng.random((2, 3)), rng.random((3, 1)), k] for k in (1, 3, 0, 2)]
+    whole = check(function, lanes, [None, 0, 0], tolerance=1e-14)
+    assert [op.name for op in whole.body.ops if op.name in ("for", "matmul")] == ["for", "matmul", "for"]
+    everywhere(function, lambda lane: [rng.random((2, 3)), rng.random((3, 1)), lane % 4], tolerance=1e-14)
+
+
 def test_first_failing_lane() -> None:
     function = parse(programs.TALKING)
     check(function, [[1.1, 2], [5.0, 9], [20.0, 1]], [0, 0])

@@ -90,7 +90,7 @@ class Variation:
             primitive = op.primitive
             assert isinstance(primitive, Primitive)
             return rule_of(primitive) is None and primitive.family != "effect"
-        if not is_loop(op) or self.is_barrier(op) or any(_family(inner) == "library" for inner in op.walk()):
+        if not is_loop(op) or self.is_barrier(op) or _is_heavy(op):
             return False
         inside = [inner for region in op.regions for inner in region.ops]
         return any(self.is_divergent(inner) for inner in inside) or all(map(is_scalar, op.walk()))
@@ -157,14 +157,18 @@ class Plan:
 
 def plan(block: Block, variation: Variation) -> list[Plan]:
     """Which ops run lane by lane: divergent ones, what lies between them, and single numbers that come from or go into
-    them only. There are several plans, to be carried out in order, where ops need all lanes in between."""
+    them only. There are several plans, to be carried out in order, where ops need all lanes in between, or are better
+    applied to all at once."""
     ops = block.ops[:-1]
     needs = _needs(block, ops, variation)
-    if not any(map(variation.is_barrier, ops)):
+    apart = set(filter(variation.is_barrier, ops))
+    if not any(variation.is_ragged(v) for op in ops for v in _defined_and_used(op)):
+        apart.update(op for op in ops if _is_heavy(op) and not variation.is_divergent(op))
+    if not apart:
         return [_plan(block, ops, needs, variation)]
     stage: dict[Op, int] = {}
     for op in ops:
-        stage[op] = max((stage[x] + variation.is_barrier(x) for x in needs[op]), default=0)
+        stage[op] = max((stage[x] + (x in apart) for x in needs[op]), default=0)
     stages = [[op for op in ops if stage[op] == n] for n in range(max(stage.values()) + 1)]
     return [_plan(block, some, needs, variation) for some in stages]
 
@@ -197,6 +201,11 @@ def _plan(block: Block, ops: list[Op], needed: dict[Op, set[Op]], variation: Var
         [op for op in ops if op in members],
         [op for op in ops if op not in members and op in behind],
     )
+
+
+def _is_heavy(op: Op) -> bool:
+    """Whether there are products of matrices, or the like, in an op."""
+    return any(_family(inner) == "library" for inner in op.walk())
 
 
 def _is_light(op: Op) -> bool:
