@@ -260,7 +260,7 @@ def checked(b: Builder, index: Value, n: Dim, axis: int) -> Value:
     low = b.apply(E.ge, index, b.apply(E.neg, length))
     inside = b.apply(E.and_, low, b.apply(E.lt, index, length))
     ok = b.reduce(reduction.reduce_all, inside, range(index.rank))
-    _fail_at_first(b, ok, inside, index, n, axis)
+    _fail_at_first(b, ok, index, n, axis)
     return b.apply(E.select, b.apply(E.lt, index, zero), b.apply(E.add, index, length), index)
 
 
@@ -271,16 +271,22 @@ def _constant_of(x: Value) -> np.ndarray[Any, Any] | None:
     return np.asarray(op.attrs["value"])
 
 
-def _fail_at_first(b: Builder, ok: Value, inside: Value, index: Value, n: Dim, axis: int) -> None:
-    """Raise for the first index that is not inside; finding it costs nothing when there is none."""
+def _fail_at_first(b: Builder, ok: Value, index: Value, n: Dim, axis: int) -> None:
+    """Raise for the first index that is not inside; finding it costs nothing when there is none.
+
+    It is looked for by another expression than ``ok`` is computed by, whose parts would have to be kept otherwise.
+    """
     context = current()
     passed, failed = Block(), Block()
     with context.region(passed):
         b.yield_()
     with context.region(failed):
         count = dims.product(index.shape)
-        flat_inside, flat = (v if v.rank == 1 else b.reshape(v, (count,)) for v in (inside, index))
-        first = b.reduce(reduction.argmin, b.cast(flat_inside, INT64), (0,))
+        flat = index if index.rank == 1 else b.reshape(index, (count,))
+        length = b.fill(b.index(n), flat.shape)
+        below = b.apply(E.lt, flat, b.apply(E.neg, length))
+        outside = b.apply(E.or_, below, b.apply(E.ge, flat, length))
+        first = b.reduce(reduction.argmax, b.cast(outside, INT64), (0,))
         culprit = b.view(flat, (), (first,), (), ())
         text = f"index {{0}} is out of bounds for axis {axis} with size {{1}}"
         b.check(b.const(False, BOOL), IndexError, (text,), (culprit, b.index(n)))
