@@ -90,8 +90,12 @@ def memory(what: str, limit: float) -> Measurement:
     return Measurement(what, before, "f(*a); print((peak() - before) / a[2].nbytes); raise SystemExit", limit)
 
 
-MEMORY = [memory("p.layers", 3.0), memory("tj.grad(p.layers, argnums=(0, 1))", 1.2 * LAYERS)]
-"""The function; its gradient, whose residuals are what each layer gives."""
+MEMORY = [
+    memory("p.layers", 3.0),
+    memory("tj.grad(p.layers, argnums=(0, 1))", 1.2 * LAYERS),
+    memory("tj.grad(p.checkpointed_layers, argnums=(0, 1))", 0.25 * 1.2 * LAYERS),
+]
+"""The function; its gradient, whose residuals are what each layer gives; the gradient with checkpoints."""
 
 
 def fresh(measurements: list[Measurement], repeats: int) -> list[Figure]:

@@ -23,6 +23,7 @@ SMALL = {
     programs.pendulum: (1.0, 0.0, 5),
     programs.running_product: programs.factors(5),
     programs.layers: programs.layers_arguments(3, 2),
+    programs.checkpointed_layers: programs.layers_arguments(5, 2),
     programs.lstm: programs.lstm_arguments(3, 2, 2),
 }
 
