@@ -34,6 +34,8 @@ Order: TypeAlias = str | Layout | Callable[[Dims], Layout]
 LONG_AGO = -1
 """The moment (see :meth:`Control.now <tracejit.trace.control.Control.now>`) at which the caller's objects were made."""
 
+READ_ONLY = "assignment destination is read-only"
+
 _serials = count()
 
 
@@ -139,9 +141,15 @@ class ArrayTracer(Tracer):
         """Replace the contents by ``value``, of the same dtype and shape."""
         if self.context is not current():
             raise leaked()
-        if not self.writeable:
-            raise ValueError("assignment destination is read-only")
+        self.require_writeable()
         self.root._store(self.lenses, value)
+
+    def require_writeable(self) -> None:
+        """Raise (now, or when the program runs) unless the array may be written to."""
+        if not self.writeable:
+            raise ValueError(READ_ONLY)
+        if isinstance(self.root, ChoiceTracer):
+            self.root.check_writeable()
 
     def load_element(self, starts: Sequence[Dim]) -> Value:
         """The element at in-bounds indices, one per axis."""
@@ -510,7 +518,7 @@ class ChoiceTracer(ArrayTracer):
         self.candidates = tuple(candidates)
         same = all(c.is_plain for c in candidates)
         self._set_up(first.dtype, tuple(shape), "C" if same else "strided", origin)
-        self.writeable = all(c.writeable for c in candidates)
+        self.writeable = any(c.writeable for c in candidates)  # see check_writeable
 
     @property
     def roots(self) -> list[ArrayTracer]:
@@ -522,6 +530,13 @@ class ChoiceTracer(ArrayTracer):
                 if all(r is not f for f in found):
                     found.append(r)
         return found
+
+    def check_writeable(self) -> None:
+        """Raise, when the program runs, if it is one of the candidates that must not be written to."""
+        b = self.context.builder
+        for k, candidate in enumerate(self.candidates):
+            if not candidate.writeable:
+                b.check(b.apply(E.ne, self.selector, b.const(k, INT64)), ValueError, (READ_ONLY,))
 
     def set_value(self, value: Value) -> None:
         raise AssertionError("a choice has no contents of its own")

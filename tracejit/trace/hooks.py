@@ -311,7 +311,10 @@ class Hooks:
 
     def setitem(self, value: Any, owner: Any, key: Any) -> None:
         if isinstance(owner, ArrayTracer):
-            owner[key] = value
+            if isinstance(value, Either):
+                value.each(lambda v: self.setitem(v, owner, key))
+            else:
+                owner[key] = value
             return
         if isinstance(owner, Either):
             owner.each(lambda o: self.setitem(value, o, key))

@@ -298,9 +298,8 @@ def getitem(x: ArrayTracer, key: Any) -> Any:
 
 def setitem(x: ArrayTracer, key: Any, value: Any) -> None:
     """``x[key] = value``."""
-    if not x.writeable:
-        raise ValueError("assignment destination is read-only")
     current().at()
+    x.require_writeable()
     element = _element_index(x, key)
     if element is not None:
         assign(x.part(Strided((), _in_bounds(x, element), (), ())), value, True)
