@@ -20,6 +20,11 @@ SMALL = 1024
 """Buffers of at most so many bytes come from plain ``malloc``, which keeps such blocks at hand: an aligned block costs
 ten times as much, and alignment gains nothing over so few elements."""
 
+BIG = 1 << 20
+"""Buffers of at least so many bytes come from plain ``malloc``, too: memory bounds loops over them however they are
+aligned, and glibc (before 2.38) does not give the place of a freed aligned block to another of its size, so that a loop
+that makes a new array each turn would need seven of them."""
+
 _NEW = """\
 define noalias ptr @tj_new(i64 %count, i64 %size) noinline nounwind {{
 entry:
@@ -31,7 +36,9 @@ sized:
   %whole = and i64 %more, -64
   %bytes = call i64 @llvm.umax.i64(i64 %whole, i64 64)
   %small = icmp ule i64 %bytes, {small}
-  br i1 %small, label %plain, label %aligned
+  %big = icmp uge i64 %bytes, {big}
+  %unaligned = or i1 %small, %big
+  br i1 %unaligned, label %plain, label %aligned
 plain:
   %p.plain = call ptr @malloc(i64 %bytes)
   br label %got
@@ -194,7 +201,7 @@ def need(module: ModuleText, symbol: str) -> str:
 
 
 ROUTINES = {
-    "tj_new": _NEW.format(huge=HUGE_PAGES_FROM, small=SMALL),
+    "tj_new": _NEW.format(huge=HUGE_PAGES_FROM, small=SMALL, big=BIG),
     "tj_alloc": _ALLOC,
     "tj_free": _FREE,
     "tj_forget": _FORGET,
