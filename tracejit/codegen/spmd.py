@@ -15,7 +15,7 @@ from tracejit.codegen import elementwise, memory
 from tracejit.codegen.lanes import Lanes
 from tracejit.codegen.scalars import BOOL, I64, SCALARS, Operand, Scalar
 from tracejit.codegen.spmd_analysis import Shape, analyse
-from tracejit.codegen.writer import Lines, Phi
+from tracejit.codegen.writer import LLVM, Lines, Phi
 from tracejit.ir.core import Block, Op, Value
 from tracejit.ops.effects import constant
 
@@ -33,7 +33,9 @@ _SHORT = 12
 def emit(k: Kernel, op: Op, trips: int | None) -> bool:
     """Write the ``for`` loop ``op``, whose turns are independent, with a lane per turn; False when it has to be a
     scalar loop."""
-    if k.target.vector_bits < _NARROWEST or op.attrs.get("lanes") == "scalar" or (trips is not None and trips < 2):
+    if k.module.dialect is not LLVM or k.target.vector_bits < _NARROWEST:
+        return False
+    if op.attrs.get("lanes") == "scalar" or (trips is not None and trips < 2):
         return False
     shape = analyse(op, k.target.vector_bits)
     if shape is None:
