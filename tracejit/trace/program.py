@@ -253,6 +253,8 @@ class _Trace:
         """Say from which inputs, and where, the value that Python needs was computed."""
         needed = error.value
         if not isinstance(needed, ScalarTracer):
+            instead = "a number or tuple of numbers as a static argument, or the call outside"
+            error.hint = error.hint or _INSTEAD.get(error.what, instead)
             return
         leaves = _leaves(needed.value)
         inputs = [e.input for e in self.captures.entries if e.param in leaves]

@@ -165,7 +165,9 @@ def _dtype(x: ScalarTracer) -> Any:
 def _item(x: ScalarTracer) -> Callable[..., ScalarTracer]:
     def item(*args: Any) -> ScalarTracer:
         if args not in ((), (0,), ((),)):
-            raise IndexError(f"index {args[0]} is out of bounds for axis 0 with size 1")
+            from tracejit.trace.samples import sample
+
+            sample(x).item(*args)  # raises
         return conversions.item(x)
 
     return item

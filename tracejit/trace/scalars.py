@@ -558,12 +558,12 @@ def _divmod(x: Any, y: Any) -> Any:
 
 
 def _matmul(x: Any, y: Any) -> Any:
-    for side in (x, y):
-        if isinstance(side, ScalarTracer) and side.kind == "python":
-            from tracejit.trace import samples
+    scalars = [side for side in (x, y) if isinstance(side, ScalarTracer)]
+    if (is_scalar(x) and is_scalar(y)) or any(side.kind == "python" for side in scalars):
+        from tracejit.trace import samples
 
-            samples.complain_binary("matmul", x, y)
-            return NotImplemented
+        samples.complain_binary("matmul", x, y)
+        return NotImplemented
     raise ValueError(
         "matmul: Input operand 0 does not have enough dimensions (has 0, gufunc core with signature "
         "(n?,k),(k,m?)->(n?,m?) requires 1)"

@@ -56,8 +56,7 @@ def _parsed(text: str, arrays: Sequence[ArrayTracer]) -> tuple[list[str], str]:
     left, arrow, right = text.partition("->")
     parts = left.split(",")
     if len(parts) != len(arrays):
-        few = "fewer" if len(parts) > len(arrays) else "more"
-        raise ValueError(f"{few} operands provided to einstein sum function than specified in the subscripts string")
+        np.einsum(text, *(np.ones((1,) * x.ndim) for x in arrays))  # raises
     free = [c for c in _LETTERS if c not in text]
     most = 0
     for part, x in zip(parts, arrays):
@@ -202,12 +201,10 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     n, m = x.shape_dims[0], y.shape_dims[0]
     if not (isinstance(n, int) and isinstance(m, int)):
         raise UnsupportedError("np.convolve of arrays whose lengths are known at run time only is not supported yet")
+    if not n or not m:
+        raise ValueError("a cannot be empty" if not n else "v cannot be empty")
     if n < m:
         x, y, n, m = y, x, m, n
-    if not n:
-        raise ValueError("a cannot be empty")
-    if not m:
-        raise ValueError("v cannot be empty")
     dtype = promotion.result_type(x.dtype, y.dtype)
     out = creation.zeros(n + m - 1, dtype)
     routines.run(signals.convolve, x.astype(dtype), y.astype(dtype), out)

@@ -175,7 +175,8 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     if array.ndim != 1:
         raise ValueError("object too deep for desired array" if array.ndim else "object of too small depth")
     if side not in ("left", "right", "l", "r"):
-        raise ValueError(f"side must be 'left' or 'right' (got {side!r})")
+        numpy_searchsorted: Any = np.searchsorted
+        numpy_searchsorted([1], 1, side=side)  # raises
     common = promotion.result_type(array.dtype, wanted.dtype)
     if common.kind == "c":
         raise UnsupportedError("np.searchsorted of complex numbers is not supported yet")

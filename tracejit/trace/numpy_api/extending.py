@@ -52,6 +52,9 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
     current().at()
     x = as_array(array)
     modes = ("constant", "edge", "reflect", "symmetric", "wrap", "empty")
+    if isinstance(mode, str):
+        numpy_pad: Any = np.pad
+        numpy_pad(np.ones(1), 0, mode=mode)  # raises what NumPy says of a mode that does not exist
     if mode not in modes or options.keys() - {"constant_values"}:
         raise UnsupportedError(f"np.pad with mode={mode!r} or such options is not supported yet")
     widths = [(conversions.index_dim(a), conversions.index_dim(b)) for a, b in _pairs(pad_width, x.ndim)]

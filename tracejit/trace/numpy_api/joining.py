@@ -18,6 +18,7 @@ from tracejit.trace.context import current
 from tracejit.trace.numpy_api.arguments import as_array, axis_of, check_writeable, static_int
 from tracejit.trace.numpy_api.shaping import diagonal_lens, ravel
 from tracejit.trace.numpy_api.table import implements, method
+from tracejit.trace.samples import type_text
 from tracejit.trace.tracer import Tracer
 
 
@@ -28,7 +29,8 @@ def _sequence(arrays: Any, function: str) -> list[ArrayTracer]:
             raise n._needs("the number of arrays to join")
         return [as_array(arrays[k]) for k in range(n)]
     if not isinstance(arrays, (list, tuple)):
-        raise TypeError(f"{function} takes a sequence of arrays, not {type(arrays).__name__}")
+        text = type_text(arrays) if isinstance(arrays, Tracer) else type(arrays).__name__
+        raise TypeError(f"{function} takes a sequence of arrays, not {text}")
     return [as_array(x) for x in arrays]
 
 

@@ -43,7 +43,8 @@ def reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None
     if order == "F":
         return permuted(_reshaped(transpose(x), target[::-1], copy), range(len(target) - 1, -1, -1))
     if order not in ("C", "A"):
-        raise ValueError("order must be one of 'C', 'F', 'A', or 'K' (got 'K')" if order == "K" else f"order {order!r}")
+        numpy_reshape: Any = np.reshape
+        numpy_reshape(np.ones(1), 1, order=order)  # raises
     if order == "A":
         raise UnsupportedError("reshape(order='A') is not supported yet", hint="order='C' or order='F'")
     return _reshaped(x, target, copy)
