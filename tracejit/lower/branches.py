@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tracejit.ir.core import Block, Op, Value
 from tracejit.lower.dce import carried_slots, drop_slots
 from tracejit.lower.facts import consequences
-from tracejit.lower.rewriter import replace
+from tracejit.lower.rewriter import drop, replace
 from tracejit.lower.share import attr_key
 from tracejit.ops import elementwise as e
 from tracejit.ops.effects import constant, has_effects, is_pure, is_speculatable
@@ -64,6 +64,9 @@ def _if(s: Simplifier, op: Op) -> None:
     if not op.results and all(len(r.ops) == 1 for r in op.regions):
         s.replace(op, ())
         return
+    if s.flatten:
+        for region in op.regions:
+            _drop_unused(region)
     stores = _joint_stores(op) if s.flatten else []
     if s.flatten and _is_small(op):
         _flatten(s, op)
@@ -77,6 +80,14 @@ def _if(s: Simplifier, op: Op) -> None:
         s.keep(op)
     for store in stores:
         s.visit(store)
+
+
+def _drop_unused(region: Block) -> None:
+    """Drop what checks that have been proved asked for: it is no work."""
+    for inner in reversed(region.ops[:-1]):
+        if is_pure(inner) and not any(v.is_used for v in inner.results):
+            region.remove(inner)
+            drop(inner)
 
 
 def _joint_stores(op: Op) -> list[Op]:
@@ -173,15 +184,11 @@ def _is_small(op: Op) -> bool:
     if "rare" in op.attrs or any(r.rank for r in op.results):
         return False
     cost = 0
-    unused: set[Op] = set()
     for region in op.regions:
         checks = 0
-        for inner in reversed(region.ops[:-1]):
+        for inner in region.ops[:-1]:
             if inner.name == "check":
                 checks += 1
-                continue
-            if is_pure(inner) and all(unused.issuperset(v.users) and not v.dim_users for v in inner.results):
-                unused.add(inner)  # what a check asked for that has been proved
                 continue
             if inner.name in ("floordiv", "mod") and inner.operands[0].dtype.kind in "iu":
                 if constant(inner.operands[1]) is None:
