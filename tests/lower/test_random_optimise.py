@@ -49,6 +49,12 @@ def test_random_programs(part: int) -> None:
     agree(range(30 * part, 30 * (part + 1)))
 
 
+@pytest.mark.parametrize("seed", [9486, 11496, 11870])
+def test_programs_that_were_changed(seed: int) -> None:
+    """A load in an arm that nothing uses; versions of a loop that depend on what a loop with versions computes."""
+    agree(range(seed, seed + 1))
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("part", range(100))
 def test_many_random_programs(part: int) -> None:

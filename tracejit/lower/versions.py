@@ -38,7 +38,7 @@ def run(function: Function) -> None:
         return
     ranges = Ranges(function)
     plans = [plan for plan in (_plan(loop, ranges) for loop in loops) if plan is not None]
-    for plan in plans:
+    for plan in reversed(plans):  # the conditions of later loops may be about results of earlier ones
         _split(plan)
 
 
