@@ -79,7 +79,7 @@ class ArrayType:
     @property
     def is_static(self) -> bool:
         """Whether every dimension is a known int."""
-        for d in self.shape:
+        for d in self.shape:  # noqa: SIM110 (asked often: a generator would cost more)
             if not isinstance(d, int):
                 return False
         return True
