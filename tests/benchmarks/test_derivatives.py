@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import derivative_programs as programs
 from benchmarks import derivatives
-from benchmarks.frameworks import Jax, Tracejit
+from benchmarks.frameworks import Jax, Tracejit, installed
 from benchmarks.run import measure
 from benchmarks.startup import Figure
 from benchmarks.statistics import Ratio
@@ -37,9 +37,12 @@ def test_programs(program):
 def test_rows_beside_other_frameworks(row):
     inputs = {"product_gradient": lambda: programs.factors(6)}.get(row.name, row.make_inputs)
     small = Workload(row.group, row.name, row.source, inputs, row.frameworks, row.variants, {}, row.tolerance)
-    done = measure(small, {"tracejit": Tracejit(), "jax": Jax()}, 6, 1e-5)
+    frameworks = {"tracejit": Tracejit()}
+    if "jax" in installed():
+        frameworks["jax"] = Jax()
+    done = measure(small, frameworks, 6, 1e-5)
     assert not done.failures
-    assert done.samples.keys() == {"tracejit", "jax"}
+    assert done.samples.keys() == frameworks.keys()
 
 
 def test_a_ratio_is_measured():
