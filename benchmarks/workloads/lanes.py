@@ -82,6 +82,14 @@ def product_lanes(a: Any, b: Any) -> Any:
     return tj.vmap(lambda x, y: x @ y)(a, b)
 
 
+def solution(a: Any, b: Any) -> Any:
+    return np.linalg.solve(a, b)
+
+
+def solution_lanes(a: Any, b: Any) -> Any:
+    return tj.vmap(np.linalg.solve)(a, b)
+
+
 # --- of many, by whole arrays
 def escape_arrays(re: Any, im: Any) -> Any:
     x, y, n = np.zeros_like(re), np.zeros_like(re), np.zeros(re.shape, np.int64)
@@ -132,6 +140,11 @@ def matrices(n: int, size: int) -> tuple[Any, ...]:
     return rng.standard_normal((n, size, size)), rng.standard_normal((n, size, size))
 
 
+def systems(n: int, size: int, right: int) -> tuple[Any, ...]:
+    rng = np.random.default_rng(1)
+    return rng.standard_normal((n, size, size)), rng.standard_normal((n, size, right))
+
+
 LOOPS = ("numpy", "numba", "tracejit")
 
 WORKLOADS = [
@@ -172,5 +185,18 @@ WORKLOADS = [
         {"tracejit": product_lanes},
         {"numpy": 0.7, "jax": 0.7, "torch": 0.7},
         tolerance=1e-13,
+    ),
+    *(
+        Workload(
+            "vmap",
+            f"solve_1000_of_8_by_{m}",
+            solution,
+            partial(systems, 1000, 8, m),
+            ("numpy", "tracejit", "jax", "torch"),
+            {"tracejit": solution_lanes},
+            {"numpy": 0.7, "jax": 0.7, "torch": 0.7},
+            tolerance=1e-9,
+        )
+        for m in (1, 8)
     ),
 ]

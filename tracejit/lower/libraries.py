@@ -10,6 +10,7 @@ import numpy as np
 
 from tracejit.ir.core import Op, Value
 from tracejit.ir.types import INDEX, ArrayType
+from tracejit.lower import small_systems
 from tracejit.lower.storage import Index, Nest, Storage
 from tracejit.ops import elementwise, loop
 from tracejit.ops.primitive import Primitive
@@ -70,7 +71,7 @@ def _filled(kernel: Kernel, x: Value) -> Storage:
 
 
 # --- matrices
-class _Batch:
+class Batch:
     """Loops over the matrices of a batch, with room for one in Fortran's order."""
 
     def __init__(self, kernel: Kernel) -> None:
@@ -96,8 +97,11 @@ class _Batch:
         self.low.bind(r, storage)
         return storage
 
-    def open(self) -> list[Index]:
+    def start(self) -> None:
         self.elements: Elements = self.kernel.elements(self.nest)
+
+    def open(self) -> list[Index]:
+        self.start()
         return [self.nest.open(d)[0] for d in self.batch]
 
     def turned(self, room: Storage, v: Value, at: Sequence[Index]) -> None:
@@ -125,10 +129,13 @@ class _Batch:
 
 
 def solve(kernel: Kernel) -> None:
-    """Lower the root ``solve`` of a fusion: ``gesv`` on copies."""
-    batch = _Batch(kernel)
+    """Lower the root ``solve`` of a fusion: ``gesv`` on copies, or many small systems side by side."""
+    batch = Batch(kernel)
     nest, n = batch.nest, batch.n
     a, b = kernel.root.operands
+    if small_systems.is_suited(batch, b):
+        small_systems.solve(batch, b)
+        return
     m = kernel.low.dim(b.shape[-1])
     factors, right, pivots = batch.room(a.dtype, n, n), batch.room(b.dtype, m, n), batch.room(INDEX.dtype, n)
     target, flags = batch.result(0), batch.result(1)
@@ -149,7 +156,7 @@ def solve(kernel: Kernel) -> None:
 
 def cholesky(kernel: Kernel) -> None:
     """Lower the root ``cholesky`` of a fusion: ``potrf`` on a copy."""
-    batch = _Batch(kernel)
+    batch = Batch(kernel)
     nest, n = batch.nest, batch.n
     (a,) = kernel.root.operands
     factor = batch.room(a.dtype, n, n)
@@ -171,7 +178,7 @@ def cholesky(kernel: Kernel) -> None:
 
 def det(kernel: Kernel) -> None:
     """Lower the root ``det`` of a fusion: ``getrf`` on a copy, and the product of the pivots by their logarithms."""
-    batch = _Batch(kernel)
+    batch = Batch(kernel)
     nest, n = batch.nest, batch.n
     (a,) = kernel.root.operands
     real = elementwise.real_dtype(a.dtype)
