@@ -205,3 +205,167 @@ def write_before_an_error_that_every_arm_raises(n, a, b, d):
     else:
         _stop(len(a))
     return a
+
+
+def _either_order(rng):
+    return [(np.asarray(rand(rng, (2, 3)), order=order), n) for order in "CF" for n in (0, 2, 3)]
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=_either_order)
+def reshape_of_a_carried_array_that_is_written(x, n):
+    a = x + 0
+    for k in range(n):
+        b = a.reshape(-1)
+        a[0, 0] += 1
+        x[0, 0] += b[0]
+        a = a.T.copy().T
+    return a
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=_either_order)
+def reshape_of_a_carried_array_whose_origin_is_written(x, n):
+    a = x
+    for k in range(n):
+        b = a.reshape(-1)
+        a[0, 0] += 1
+        x[0, 1] = b[0]
+        if k == 1:
+            a = (a.T.copy()).T
+    return a
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=_either_order)
+def reshape_of_a_choice_whose_candidate_is_written(x, n):
+    y = x.T.copy().T
+    a = x if n < 3 else y
+    b = a.reshape(-1)
+    y[0, 0] = 9
+    return a, b
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=_either_order)
+def reshape_written_in_the_next_turn(x, n):
+    a = x.T.copy().T
+    if n > 2:
+        a = x.copy()
+    b = x.ravel() * 2
+    for k in range(n):
+        b[0] += 1
+        x[0, 1] += a[0, 0]
+        b = a.reshape(-1)
+    return a, b
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=_either_order)
+def array_written_in_the_turn_after_its_reshape(x, n):
+    a = x.T.copy().T
+    if n > 2:
+        a = x.copy()
+    b = x.ravel() * 2
+    for k in range(n):
+        a[0, 0] += 1
+        x[0, 1] += b[0]
+        b = a.reshape(-1)
+    return a, b
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=_either_order)
+def reshape_in_a_branch_written_after_it(x, n):
+    a = x.T.copy().T
+    if n > 2:
+        a = x.copy()
+    b = np.zeros(6)
+    if n > 2:
+        b = a.reshape(-1)
+    b[0] = 7
+    return a, b
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=_either_order)
+def array_written_after_its_reshape_in_a_branch(x, n):
+    a = x.T.copy().T
+    if n > 2:
+        a = x.copy()
+    b = np.zeros(6)
+    if n > 2:
+        b = a.reshape(-1)
+    a[0, 0] = 7
+    return a, b
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=_either_order)
+def reshape_in_a_loop_written_after_it(x, n):
+    a = x.T.copy().T
+    if n > 2:
+        a = x.copy()
+    b = np.zeros(6)
+    for k in range(n):
+        b = a.reshape(-1)
+    b[0] = 7
+    return a, b
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=_either_order)
+def array_made_in_a_turn_written_after_its_reshape(x, n):
+    b = np.zeros(6)
+    a = np.zeros((2, 3))
+    for k in range(n):
+        a[0, 0] += 7
+        x[0, 1] += b[0]
+        a = (x + k).T.copy().T
+        if n > 2:
+            a = x.copy()
+        b = a.reshape(-1)
+    return a, b
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=_either_order)
+def array_and_its_reshape_made_in_a_branch_and_written(x, n):
+    b = np.zeros(6)
+    a = np.zeros((2, 3))
+    if n > 1:
+        a = (x + 1).T.copy().T
+        if n > 2:
+            a = x.copy()
+        b = a.reshape(-1)
+    a[0, 0] += 1
+    return a, b
+
+
+@any_case(allow=REFUSED, rtol=0, inputs=_either_order)
+def reshape_in_a_list_written_in_the_next_turn(x, n):
+    a = x.T.copy().T
+    if n > 2:
+        a = x.copy()
+    found = [np.zeros(6)]
+    for k in range(n):
+        found[0][0] += 1
+        x[0, 1] += a[0, 0]
+        found[0] = a.reshape(-1)
+    return a, found[0]
+
+
+@case(_either_order)
+def array_written_when_its_reshape_is_dead(x, n):
+    a = x.T.copy().T
+    if n > 2:
+        a = x.copy()
+    s = 0.0
+    for k in range(n):
+        a[0, 0] += 1
+        b = a.reshape(-1)
+        s += b[k]
+    return s, a
+
+
+@case(_either_order)
+def reshape_written_when_its_array_is_dead(x, n):
+    s = 0.0
+    b = np.zeros(6)
+    for k in range(n):
+        b[0] += 1
+        a = (x + k).T.copy().T
+        if n > 2:
+            a = x.copy()
+        b = a.reshape(-1)
+    return b

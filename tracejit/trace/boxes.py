@@ -7,21 +7,19 @@ NumPy, and the IR stays free of aliases.
 
 from __future__ import annotations
 
-import gc
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from tracejit.errors import CaptureError, NeedsConcrete, UnsupportedError
+from tracejit.errors import NeedsConcrete, UnsupportedError
 from tracejit.ir.core import Block, Value
 from tracejit.ir.types import INT64, Dim
 from tracejit.ops import control
 from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
-from tracejit.trace import dims, layout, promotion
+from tracejit.trace import dims, doubts, layout, promotion
 from tracejit.trace.context import current, leaked
 from tracejit.trace.layout import Layout
 from tracejit.trace.lenses import Dims, ImagPart, Lens, Lenses, RealPart, Reshape, Strided, extended, joined
@@ -66,7 +64,7 @@ class ArrayTracer(Tracer):
         viewed: Of a root: whether views of it have been made.
     """
 
-    __slots__ = ("_cache", "_doubts", "_dtype", "_order", "_value", "input_index", "lenses", "root", "scope", "serial",
+    __slots__ = ("_cache", "_dtype", "_order", "_value", "input_index", "lenses", "root", "scope", "serial",
                  "shape_dims", "viewed", "writeable")  # fmt: skip
     __array_priority__ = 1000.0
 
@@ -79,7 +77,6 @@ class ArrayTracer(Tracer):
     def _set_up(self, dtype: DType, shape: Dims, order: Order, origin: Origin) -> None:
         self._order = order
         self._cache: tuple[Value, Block, int, Value] | None = None
-        self._doubts: list[weakref.ref[ArrayTracer]] = []
         self.context = current()
         self.serial = next(_serials)
         self.scope = self.context.scope
@@ -101,6 +98,11 @@ class ArrayTracer(Tracer):
         view.lenses = extended(self.lenses, lens)
         view.writeable = writeable and self.writeable
         return view
+
+    @property
+    def roots(self) -> list[ArrayTracer]:
+        """Of a root: the boxes that a write to it may change."""
+        return [self]
 
     @property
     def lens(self) -> Lenses | None:
@@ -167,7 +169,7 @@ class ArrayTracer(Tracer):
 
     def _store(self, lenses: Lenses, value: Value) -> None:
         b = self.context.builder
-        self._settle_doubts()
+        doubts.settle(self.roots)
         if self.scope is not self.context.scope:
             self.context.localize(self)
         previous = self._value
@@ -221,23 +223,6 @@ class ArrayTracer(Tracer):
     def is_plain(self) -> bool:
         """Whether this certainly is a C-contiguous array of its own (a cheap test)."""
         return not self.lenses and self._order == "C"
-
-    def entangle(self, other: ArrayTracer) -> None:
-        """NumPy would give a view or a copy depending on run-time strides: neither array may be written any more."""
-        self.root._doubts.append(weakref.ref(other.root))
-        other.root._doubts.append(weakref.ref(self.root))
-
-    def _settle_doubts(self) -> None:
-        if not any(ref() is not None for ref in self._doubts):
-            return
-        gc.collect()  # a root refers to itself, so one that the program has dropped may be there still
-        self._doubts = [ref for ref in self._doubts if ref() is not None]
-        if self._doubts:
-            raise CaptureError(
-                "this array is written to, and another one made from it by reshape or ravel is a view or a copy "
-                "depending on its memory layout, which is not known while compiling",
-                hint="an explicit copy: x.copy().reshape(...)",
-            )
 
     # --- dtype and shape
     @property
@@ -526,7 +511,7 @@ class ChoiceTracer(ArrayTracer):
         found: list[ArrayTracer] = []
         for candidate in self.candidates:
             root = candidate.root
-            for r in root.roots if isinstance(root, ChoiceTracer) else [root]:
+            for r in root.roots:
                 if all(r is not f for f in found):
                     found.append(r)
         return found
@@ -561,6 +546,7 @@ class ChoiceTracer(ArrayTracer):
         return b.emit(control.if_, (condition,), (arms[0].yields[0].type,), None, arms)[0]
 
     def _store(self, lenses: Lenses, value: Value) -> None:
+        doubts.settle(self.roots)
         self._store_from(0, lenses, value)
 
     def _store_from(self, k: int, lenses: Lenses, value: Value) -> None:

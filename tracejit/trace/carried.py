@@ -22,6 +22,7 @@ from tracejit.ir.types import INDEX, INT64, ArrayType, Dim
 from tracejit.ops import control
 from tracejit.ops import elementwise as E
 from tracejit.record import record
+from tracejit.trace import doubts
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.context import Context, current
 from tracejit.trace.identity import ById
@@ -88,6 +89,8 @@ class Rebound(Template):
         ``"exchange"``: and the
             names do nothing but exchange arrays. ``"swap"``: they exchange arrays that are written to. ``"choice"``:
             none of these; each access looks up which array it is.
+        doubts: Arrays that it may share memory with (see :mod:`tracejit.trace.doubts`); another name of the loop is
+            given by its slot.
     """
 
     slot: int
@@ -96,6 +99,7 @@ class Rebound(Template):
     order: str
     entries: tuple[ArrayTracer, ...]
     mode: Mode
+    doubts: tuple[ArrayTracer | int, ...] = ()
     is_array = True
 
     def __eq__(self, other: object) -> bool:
@@ -104,6 +108,7 @@ class Rebound(Template):
             and (self.dtype, self.shape, self.order, self.mode) == (other.dtype, other.shape, other.order, other.mode)
             and len(self.entries) == len(other.entries)
             and all(a is b for a, b in zip(self.entries, other.entries))
+            and list(map(id, self.doubts)) == list(map(id, other.doubts))
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -243,9 +248,11 @@ class AfterLoop:
 
     Args:
         distinct: By slot: the names that are never the same array, and which of them it is.
+        outs: By slot: the array that a name is bound to at the end of a turn.
     """
 
-    def __init__(self, distinct: Mapping[int, tuple[Distinct, int]]) -> None:
+    def __init__(self, distinct: Mapping[int, tuple[Distinct, int]], outs: Mapping[int, ArrayTracer]) -> None:
+        self._outs = outs
         self._collecting = False
         self._swapped: dict[tuple[int, ...], tuple[Rebound, list[tuple[Value, Value]]]] = {}
         self._distinct = distinct
@@ -263,6 +270,12 @@ class AfterLoop:
 
     def box(self, t: Rebound, identity: Value, contents: Value) -> ArrayTracer:
         """The array that the name is bound to."""
+        box = self._box(t, identity, contents)
+        if t.slot in self._outs and not self._collecting:
+            doubts.inherit(box, self._outs[t.slot])
+        return box
+
+    def _box(self, t: Rebound, identity: Value, contents: Value) -> ArrayTracer:
         if self._collecting:
             if t.mode == "swap":
                 key = tuple(id(e) for e in t.entries)

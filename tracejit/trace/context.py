@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable, Sequence
 from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,7 @@ class Context:
         capture_array: Turns a concrete array met while tracing into a box (a hidden input); None: into a constant.
         inputs: Whatever the control side keeps about the program's inputs.
         told_apart: Arrays that the program found to be different objects.
+        doubts: Arrays that share memory or do not; see :mod:`tracejit.trace.doubts`.
         scope: The innermost loop that is being recorded (the control side's object), or None.
         localize: Called before the contents of a root whose ``scope`` is not the current one are used: a loop that is
             being recorded turns them into a parameter, so that a later write in its body is seen by the next turn.
@@ -77,6 +79,7 @@ class Context:
         self.capture_array: Callable[[np.ndarray[Any, Any]], ArrayTracer] | None = None
         self.inputs: Any = None
         self.told_apart: list[tuple[ArrayTracer, ArrayTracer]] = []
+        self.doubts: list[tuple[weakref.ref[ArrayTracer], weakref.ref[ArrayTracer]]] = []
         self.scope: Any = None
         self.localize: Callable[[ArrayTracer], None] = _nothing_to_localize
         self.boxes: dict[int, tuple[np.ndarray[Any, Any], ArrayTracer, Op | None]] = {}  # see trace.boxes.box_of

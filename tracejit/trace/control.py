@@ -247,6 +247,8 @@ class Arm:
         arrays: Contents after, of the root boxes it wrote to, and before.
         objects: The journal of Python objects it changed.
         raised: How it ends, if it always raises.
+        doubts: Arrays that it made and that may share memory with others; for :mod:`tracejit.trace.doubts` once it is
+            known to have run.
     """
 
     def __init__(
@@ -259,12 +261,14 @@ class Arm:
         self.arrays: ById[tuple[Value, Value]] = ById()
         self.objects: dict[int, Any] = {}
         self.raised = False
+        self.doubts: list[Any] = []
 
     def open(self) -> None:
         c, context = self.control, self.control.context
         self._depth = len(context.blocks)
         self._scope = context.scope
         self._writes = len(context.writes)
+        self._doubts = len(context.doubts)
         self._journals = c.journal.depth()
         self._journal = c.journal.mark(c.now())
         self._tries = len(c.tries)
@@ -293,6 +297,8 @@ class Arm:
         self._leave()
         c.journal.rewind(self._journal, self.objects)
         del context.writes[self._writes :]
+        self.doubts = context.doubts[self._doubts :]
+        del context.doubts[self._doubts :]
         for root, (previous, _) in self.arrays.items():
             root.set_value(previous)
         if self.scope is not None:

@@ -10,7 +10,7 @@ from tracejit.ir.types import INDEX, INT64, ArrayType, Dim
 from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
 from tracejit.record import record
-from tracejit.trace import dims
+from tracejit.trace import dims, doubts
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.carried import Head, Rebound, Which, heads
 from tracejit.trace.context import Context, current
@@ -131,6 +131,13 @@ class Export:
                 current().nonnegative.add(next(values))
         self.box = ArrayTracer(next(values), self.order)
         self.box.writeable = all(b.writeable for b in self.inside if b is not None)
+        self._inherit()
+
+    def _inherit(self) -> None:
+        assert self.box is not None
+        for box in self.inside:
+            if box is not None:
+                doubts.inherit(self.box, box)
 
 
 class HeadExport(Export):
@@ -148,6 +155,7 @@ class HeadExport(Export):
 
     def unpack(self, values: Values) -> None:
         self.box = self._template.unpack(values)
+        self._inherit()
 
 
 @record(frozen=True, eq=False)

@@ -54,6 +54,9 @@ class BranchJoin(Policy):
             Unreachable: Both arms always raise.
         """
         dead = [arm.raised for arm in self.arms]
+        for arm in self.arms:
+            if not arm.raised:
+                self.context.doubts += arm.doubts
         if all(dead):
             if any(map(_writes_visible, self.arms)):  # the caller sees what was written before
                 self._join((), ((), ()), dead)

@@ -84,6 +84,7 @@ class LoopMaker:
         nexts_after = [self._blank(t) if body.raised else self._packed(t, outs[n]) for n, t in self.after_only.items()]
         self._choices = self._merged_choices(body)
         turn.close()
+        self.context.doubts += body.doubts
 
         self.names = {n: _Part(t) for n, t in turn.templates.items()}
         starts = [iter(values) for values in turn.starts]
@@ -342,7 +343,7 @@ class LoopMaker:
             if one.result is not root._value:
                 self.context.writes.append((root, root._value))
                 root.set_value(one.result)
-        self.c.after_loop = after = AfterLoop(self.turn.distinct)
+        self.c.after_loop = after = AfterLoop(self.turn.distinct, self.turn.outs)
         try:
             parts = (*self.names.values(), *(part for _, part in self.objects))
             after.prepare([(p.template, [_known(one) for one in p.values]) for p in parts])

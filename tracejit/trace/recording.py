@@ -32,6 +32,7 @@ from tracejit.ir.types import INDEX, ArrayType, Dim
 from tracejit.ops.control import return_
 from tracejit.ops.custom import drop_rules
 from tracejit.record import record
+from tracejit.trace import doubts
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer, box_of, retyped
 from tracejit.trace.context import current
 from tracejit.trace.control import Arm, Scope, Unreachable, control
@@ -173,6 +174,7 @@ class Recording(Policy):
         contents += [(self._outside[box][1], box._value) for box, _ in written]
         # from here on objects from outside are as they were before; what they are to become is in ``changes``
         arm.close()
+        self.control.context.doubts += arm.doubts
         self._closed = True
         template = self.template(result)
         states = [(target, self.template(after), after) for target, after in changes]
@@ -330,7 +332,7 @@ def _write_back(x: ArrayTracer, value: Value) -> None:
         return
     if x.scope is not context.scope:
         context.localize(x)
-    x._settle_doubts()
+    doubts.settle(x.roots)
     context.writes.append((x, x._value))
     x.set_value(value)
 

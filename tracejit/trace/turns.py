@@ -15,7 +15,7 @@ from tracejit.ir.core import Block, Value
 from tracejit.ir.loc import Loc
 from tracejit.ir.types import INDEX, Dim
 from tracejit.record import record, replace
-from tracejit.trace import dims
+from tracejit.trace import dims, doubts
 from tracejit.trace.boxes import ArrayTracer, ChoiceTracer
 from tracejit.trace.carried import Distinct, Head, Mode, Rebound, heads, rebounds
 from tracejit.trace.context import current
@@ -163,6 +163,7 @@ class Turn:
         outer_blocks: The blocks of outer counters, when one body has several.
         distinct: By slot: the names that are never bound to the same array, and which of them it is.
         states: The contents of the objects at the start of the last block.
+        outs: By slot: the arrays that names are bound to at the end of a turn.
         swapped: The boxes at the start of the last block that have the contents of arrays which the names exchange.
     """
 
@@ -189,6 +190,7 @@ class Turn:
         self.start: Env = {}
         self.states: dict[int, State] = {}
         self.swapped: list[ArrayTracer] = []
+        self.outs: dict[int, ArrayTracer] = {}
 
     # --- recording
     def open(self, counters: int = 0) -> list[Value]:
@@ -221,6 +223,10 @@ class Turn:
         self.c.assumed = {}
         made = [(box, head) for box, head in islice(heads().items(), known, None) if isinstance(head, Head)]
         self.swapped = [box for box, head in made if head.template.mode == "swap"]
+        by_slot = {head.template.slot: box for box, head in made}
+        for box, head in made:
+            for other in head.template.doubts:
+                doubts.entangle(box, by_slot[other] if isinstance(other, int) else other)
         return extra
 
     def close(self) -> None:
@@ -292,12 +298,30 @@ class Turn:
                 every += [e for e in slots[k].template.entries if all(e is not other for other in every)]
             mode = self._mode([slots[k] for k in group], every)
             for k in group:
-                decided[k] = replace(slots[k].template, entries=tuple(every), mode=mode)
+                doubtful = self._doubtful(k, slots)
+                decided[k] = replace(slots[k].template, entries=tuple(every), mode=mode, doubts=doubtful)
             if len(every) <= 4 and len(group) <= 3 and self._stay_distinct([slots[k] for k in group]):
                 names = Distinct(len(group), len(every), mode not in ("swap", "exchange"))
                 self.distinct.update((k, (names, number)) for number, k in enumerate(group))
         self._check_shared(slots)
+        self.outs = {k: slot.out for k, slot in slots.items() if isinstance(slot.out, ArrayTracer)}
         return decided
+
+    def _doubtful(self, slot: int, slots: dict[int, _Slot]) -> tuple[ArrayTracer | int, ...]:
+        """What the array of ``slot`` may share memory with at the start of the next turn."""
+        found = list(slots[slot].template.doubts)
+        out = slots[slot].out
+        for root in out.root.roots if isinstance(out, ArrayTracer) else ():
+            for other in doubts.partners(root):
+                same: list[ArrayTracer | int] = [
+                    k
+                    for k, s in slots.items()
+                    if isinstance(s.out, ArrayTracer) and any(other is r for r in s.out.root.roots)
+                ]
+                if not self._is_new(other):
+                    same.append(other)
+                found += [x for x in same if all(x is not y for y in found)]
+        return tuple(found)
 
     def _stay_distinct(self, group: list[_Slot]) -> bool:
         """Whether the names are bound to different arrays before the loop, and so after each turn."""
@@ -314,7 +338,7 @@ class Turn:
 
     def _mode(self, group: list[_Slot], entries: list[ArrayTracer]) -> Mode:
         written = self.body.arrays
-        entry_roots = [r for e in entries for r in _roots(e)]
+        entry_roots = [r for e in entries for r in e.root.roots]
         exchange = _is_permutation(group, entries)
         swaps = exchange and not any(e.lenses or isinstance(e, ChoiceTracer) for e in entries)
         if not any(
@@ -325,7 +349,7 @@ class Turn:
             return "exchange" if exchange else "read"
         mode: Mode = max((slot.template.mode for slot in group), key=("exchange", "read", "swap", "choice").index)
         if mode in ("exchange", "read"):
-            starts = [r for slot in group for r in _roots(slot.start)]
+            starts = [r for slot in group for r in slot.start.root.roots]
             if any(r in written for r in (*entry_roots, *starts)):
                 mode = "swap" if swaps else "choice"
             elif not exchange:
@@ -344,7 +368,7 @@ class Turn:
         """Two names for one array made in the loop are two arrays to the next turn: none of them may be written."""
         bound = [slot for slot in slots.values() if isinstance(slot.out, ArrayTracer)]
         touched = [
-            self._is_new(slot.start) and any(r in self.body.arrays for r in _roots(slot.start)) for slot in bound
+            self._is_new(slot.start) and any(r in self.body.arrays for r in slot.start.root.roots) for slot in bound
         ]
         if len(bound) < 2 or not any(touched):
             return
@@ -453,11 +477,6 @@ def _is_permutation(group: Sequence[_Slot], entries: Sequence[ArrayTracer]) -> b
         if sorted(places) != list(range(len(group))):
             return False
     return True
-
-
-def _roots(box: ArrayTracer) -> list[ArrayTracer]:
-    root = box.root
-    return root.roots if isinstance(root, ChoiceTracer) else [root]
 
 
 def _share(a: Sequence[ArrayTracer], b: Sequence[ArrayTracer]) -> bool:

@@ -12,7 +12,7 @@ from tracejit.ir.core import Value
 from tracejit.ir.types import FLOAT64, INT64, Dim
 from tracejit.ops import elementwise as E
 from tracejit.ops.builder import Builder
-from tracejit.trace import assignment, broadcast, conversions, dims, layout, promotion, pynumbers
+from tracejit.trace import assignment, broadcast, conversions, dims, doubts, layout, promotion, pynumbers
 from tracejit.trace.boxes import ArrayTracer, box_of
 from tracejit.trace.context import current
 from tracejit.trace.lenses import Dims
@@ -399,7 +399,7 @@ def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> ArrayTr
     current().at()
     result = ArrayTracer(x.read())
     if contiguous is None:
-        result.entangle(x)
+        doubts.entangle(result, x)
     return result
 
 

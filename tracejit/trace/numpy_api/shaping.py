@@ -9,7 +9,7 @@ import numpy as np
 
 from tracejit.errors import UnsupportedError
 from tracejit.ir.types import Dim
-from tracejit.trace import broadcast, conversions, dims, layout
+from tracejit.trace import broadcast, conversions, dims, doubts, layout
 from tracejit.trace.boxes import ArrayTracer
 from tracejit.trace.context import current
 from tracejit.trace.lenses import Dims, Reshape, Strided, extended
@@ -61,7 +61,7 @@ def _reshaped(x: ArrayTracer, target: Dims, copy: Any = None) -> ArrayTracer:
         raise ValueError("Unable to avoid creating a copy while reshaping.")
     result = ArrayTracer(lens.get(current().builder, x.read()))
     if is_view is None:
-        result.entangle(x)
+        doubts.entangle(result, x)
     return result
 
 
@@ -152,7 +152,7 @@ def ravel(a: Any, order: str = "C") -> ArrayTracer:
         return x.part(lens)
     result = ArrayTracer(lens.get(b, x.read()))
     if contiguous is None:
-        result.entangle(x)
+        doubts.entangle(result, x)
     return result
 
 
