@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tracejit import jit
 from tracejit.errors import UnsupportedError
 from tracejit.ir.interface import Argument, ArrayInput, Disjoint, Same
 from tracejit.runtime.aliasing import Groups, copy_in
@@ -135,3 +136,20 @@ def test_copies_of_arrays_that_share_memory_are_refused(odd):
     assert len(copy_in("xy", [odd, odd]).pairs) == 1
     assert len(copy_in("xy", [odd[:2], odd[2:]]).pairs) == 2
     assert len(copy_in("xy", [odd[::2], odd[1::2]]).pairs) == 2
+
+
+def test_captured_array_that_overlaps_an_argument():
+    state = np.zeros(6)
+
+    @jit
+    def f(x):
+        x[0] += 1.0
+        return state.sum()
+
+    assert f(np.zeros(2)) == 0.0
+    with pytest.raises(UnsupportedError, match="x and state overlap in memory, and one of them is written") as error:
+        f(state[1:])
+    assert "def f(x)" in str(error.value) and not state.any()
+    assert f(state) == 1.0
+    assert f(np.ones(6)) == 1.0
+    assert f.ir(state).startswith("func f(%n0: i64, %0: f64[%n0])")  # one array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.lib.array_utils import byte_bounds
 from numpy.lib.stride_tricks import as_strided
 
 from tracejit.errors import UnsupportedError
-from tracejit.ir.interface import Disjoint, Input, Same, describe
+from tracejit.ir.interface import Disjoint, Input, Program, Same, describe
+from tracejit.ir.loc import Loc
 from tracejit.record import field, record
 from tracejit.runtime.signature import ArrayLeaf, native_dtype, needs_copy, oddity
 
@@ -216,6 +217,39 @@ class Groups:
 
 
 NO_GROUPS = Groups(())
+
+
+def is_captured_too(
+    program: Program, arguments: Collection[int], objects: Sequence[Any], place: Callable[[str], Loc | None]
+) -> bool:
+    """Whether a program needs an array of the state around the function to be apart from another, and they are one.
+
+    Args:
+        program: The program.
+        arguments: The sources of the arguments, by ``id``.
+        objects: What the inputs are in the call.
+        place: Where the function has a parameter.
+
+    Raises:
+        UnsupportedError: They are two that overlap.
+    """
+    inputs = program.inputs
+    for relation in program.relations:
+        a, b = (inputs[n].source for n in (relation.a, relation.b))
+        if isinstance(relation, Same) or (id(a) in arguments and id(b) in arguments):
+            continue
+        x, y = objects[relation.a], objects[relation.b]
+        if x is y:
+            return True
+        if np.may_share_memory(x, y):
+            written = inputs[relation.a].written or inputs[relation.b].written  # type: ignore[union-attr]
+            raise UnsupportedError(
+                f"{describe(a)} and {describe(b)} overlap in memory, and "
+                + ("one of them is written" if written else "the program asks whether they are one array"),
+                hint="both as arguments; or a copy of one of them",
+                loc=place(describe(a)) or place(describe(b)),
+            )
+    return False
 
 
 def _is_one(group: Sequence[tuple[int, ArrayLeaf]]) -> bool:

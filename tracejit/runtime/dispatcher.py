@@ -112,6 +112,7 @@ class Traced:
     signature: Signature
     family: Family
     groups: aliasing.Groups
+    identified: bool
     pattern: history.Pattern
     hidden: Mapping[Hashable, Input]
     argument_guards: int
@@ -236,8 +237,10 @@ class Dispatcher:
             if version is None:
                 return at_stage(self._trace(signature, bound, shared).program, stage)
             groups = shared if version.shares else aliasing.NO_GROUPS
-            program = trace(make_request(self.function, signature, version.pattern, version.hidden, groups))
-            return at_stage(program, stage)
+            request = make_request(
+                self.function, signature, version.pattern, version.hidden, groups, version.identified
+            )
+            return at_stage(trace(request), stage)
 
     def _classify(self, bound: BoundCall) -> Signature:
         classifier = Classifier(self.names, self.policy)
@@ -292,6 +295,7 @@ class Dispatcher:
             pattern=traced.pattern,
             hidden=traced.hidden,
             shares=bool(groups),
+            identified=traced.identified,
             overlap=(signature.key, groups.key) if groups.key else None,
             keep_alive=signature.keep_alive,
         )
@@ -302,6 +306,7 @@ class Dispatcher:
 
     def _trace(self, signature: Signature, bound: BoundCall, shared: aliasing.Groups) -> Traced:
         """Trace the function for a call, as often as it takes to know what must be constant."""
+        identified = False  # likewise: that an argument is captured, too
         groups = aliasing.NO_GROUPS  # what the program is to know of shared memory: nothing, as long as it only reads
         while True:
             key = (signature.key, groups.same, groups.key)
@@ -310,7 +315,7 @@ class Dispatcher:
             policy = "static" if groups.key else self.options.shapes or config.current().shapes
             pattern = history.generalize([*family.shapes, shapes], policy, family.fixed)
             hidden = self._hidden(family, pattern, bound)
-            request = make_request(self.function, signature, pattern, hidden, groups)
+            request = make_request(self.function, signature, pattern, hidden, groups, identified)
             start = time.perf_counter()
             try:
                 program = trace(request)
@@ -327,9 +332,22 @@ class Dispatcher:
                 family.fixed |= fixed
                 continue
             seconds = time.perf_counter() - start
-            if groups or not shared.violates(program.relations, program.inputs):
-                return Traced(program, signature, family, groups, pattern, hidden, len(request.guards), seconds)
-            groups = shared
+            if not groups and shared.violates(program.relations, program.inputs):
+                groups = shared
+            elif not identified and self._is_captured_too(program, signature, [*bound.values, *groups.bases]):
+                identified = True
+            else:
+                guards = len(request.guards)
+                return Traced(program, signature, family, groups, identified, pattern, hidden, guards, seconds)
+
+    def _is_captured_too(self, program: Program, signature: Signature, values: list[Any]) -> bool:
+        if all(isinstance(i.source, Argument) for i in program.inputs):
+            return False
+        arguments = {id(leaf.source) for leaf in signature.leaves}
+        arguments |= {id(i.source) for i in program.inputs if _is_base(i, len(self.names))}
+        objects = [sources.evaluate(i.source, values) for i in program.inputs]
+        place = functools.partial(places.of_parameter, self.function)
+        return aliasing.is_captured_too(program, arguments, objects, place)
 
     def _enter(self, version: Version, family: Family) -> None:
         """Make a version known: from now on calls may use it."""

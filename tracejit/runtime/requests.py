@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
+import numpy as np
+
 from tracejit import config
 from tracejit.ir.interface import Argument, ArrayInput, Input, Same, describe
 from tracejit.runtime.aliasing import Groups
@@ -19,6 +21,7 @@ def make_request(
     pattern: Pattern,
     hidden: Mapping[Hashable, Input],
     groups: Groups,
+    identify: bool = False,
 ) -> TraceRequest:
     """What to trace.
 
@@ -29,14 +32,17 @@ def make_request(
         hidden: Captured state to generalise.
         groups: Array arguments that share memory, as far as the program is to know: the flat arrays that some are
             views of are passed after the function's own parameters.
+        identify: Whether an array argument may be captured, too, and the program is to know it.
     """
     settings = config.current()
-    described, relations = _Describer(signature, pattern, groups).describe()
+    describer = _Describer(signature, pattern, groups)
+    described, same = describer.describe()
     return TraceRequest(
         function=function,
         arguments=described,
         guards=signature.guards,
-        relations=relations,
+        same=same,
+        arrays=describer.arrays() if identify else (),
         hidden=dict(hidden),
         options=Options(
             unroll=settings.unroll,
@@ -80,6 +86,15 @@ class _Describer:
             order.setdefault(id(item), len(order))
         same = tuple(Same(order[id(self.inputs[s.a])], order[id(self.inputs[s.b])]) for s in self.same)
         return arguments, same
+
+    def arrays(self) -> tuple[tuple[ArrayInput, np.ndarray[Any, Any]], ...]:
+        """The inputs that are arrays, and not views of flat ones."""
+        found = []
+        for number, leaf in enumerate(self.signature.leaves):
+            given = self.inputs.get(number)
+            if isinstance(leaf, ArrayLeaf) and isinstance(given, ArrayInput):
+                found.append((given, leaf.array))
+        return tuple(found)
 
     def _node(self, node: Node) -> Any:
         match node:

@@ -122,6 +122,7 @@ class Version:
         pattern: The shapes it was compiled for.
         hidden: Captured state that was generalised.
         shares: It was made for arguments that share memory.
+        identified: It was made for arguments that are captured, too.
         overlap: The signature and the geometry of arguments that overlap in part, if it was made for those: calls of
             it pass the shared memory, too, and it is not in the chain.
         probe: Calls this version (and those after it in the chain).
@@ -138,6 +139,7 @@ class Version:
     pattern: Pattern
     hidden: Mapping[Hashable, Input]
     shares: bool = False
+    identified: bool = False
     overlap: Hashable = None
     keep_alive: list[Any] = field(default_factory=list)
     probe: Probe = field(default_factory=Probe)

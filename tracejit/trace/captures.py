@@ -38,7 +38,7 @@ from tracejit.ir.interface import (
 )
 from tracejit.ir.types import DTYPE_NAMES, INDEX, ArrayType, Dim
 from tracejit.lazy import Lazy
-from tracejit.record import record
+from tracejit.record import record, replace
 from tracejit.trace import libraries, objects
 from tracejit.trace.boxes import LONG_AGO, ArrayTracer
 from tracejit.trace.context import Context
@@ -146,6 +146,7 @@ class Captures:
         keep_alive: Objects that sources or keys refer to.
         package: The package of the function that is traced; None for a script or notebook.
         frozen: NumPy scalars whose value tracing needs.
+        same: By the number of an input that is the same array as an earlier one: the number of that.
     """
 
     def __init__(
@@ -169,6 +170,7 @@ class Captures:
         self.converted: dict[types.FunctionType, types.FunctionType] = {}
         self.defaults: set[types.FunctionType] = set()
         self.keep_alive: list[Any] = []
+        self.same: dict[int, int] = {}
         self._seen: dict[SourceKey, Any] = {}
         self._guarded: set[Hashable] = set()
         self._known: dict[int, tuple[Any, Source]] = {}  # by the caller's object: what stands for it, its source
@@ -191,6 +193,11 @@ class Captures:
         box.input_index = len(self.entries)
         self.entries.append(Entry(given, box, param))
         return box
+
+    def identify(self, value: np.ndarray[Any, Any], box: ArrayTracer, source: Source) -> None:
+        """Let ``box`` stand for the array, wherever else it is met."""
+        self._known[id(value)] = (box, source)
+        self.keep_alive.append(value)
 
     def scalar_input(self, given: ScalarInput, kind: OriginKind = "argument") -> ScalarTracer:
         """A new scalar input."""
@@ -344,10 +351,11 @@ class Captures:
     def _array(self, value: np.ndarray[Any, Any], source: Source) -> ArrayTracer:
         known = self._known.get(id(value))
         if known is not None:  # one array in two places: both must go on being it
-            self.guard(known[1], "is", value)
-            self.guard(source, "is", value)
             box = known[0]
             assert isinstance(box, ArrayTracer)
+            assert box.input_index is not None
+            self.same[len(self.entries)] = box.input_index
+            self.entries.append(Entry(replace(self.entries[box.input_index].input, source=source), None, None))
             return box
         dtype = value.dtype
         if dtype.newbyteorder("=") not in DTYPE_NAMES or dtype.fields is not None:

@@ -107,17 +107,19 @@ class TraceRequest:
         function: The user's function, or any callable.
         arguments: One per parameter, in the order of the signature; ``*args`` is one tuple, ``**kwargs`` one dict.
         guards: What the caller already guards.
-        relations: What the caller knows about its array inputs, by their number in a walk of ``arguments``.
+        same: Array inputs that are one array, by their number in a walk of ``arguments``.
         hidden: Captured state to generalise.
         options: Limits.
+        arrays: Array inputs, each with its array, that captured state may refer to, too.
     """
 
     function: Callable[..., Any]
     arguments: tuple[Described, ...]
     guards: tuple[Guard, ...] = ()
-    relations: tuple[Disjoint | Same, ...] = ()
+    same: tuple[Same, ...] = ()
     hidden: Mapping[SourceKey, Input] = field(default_factory=dict)
     options: Options = field(default_factory=Options)
+    arrays: tuple[tuple[ArrayInput, np.ndarray[Any, Any]], ...] = ()
 
 
 class Specialise(Exception):
@@ -197,7 +199,8 @@ class _Trace:
         self.control.captures = self.captures
         self.context.inputs = self.control
         self.context.capture_array = self.captures.array_of
-        self.same = {r.b: r.a for r in request.relations if isinstance(r, Same)}
+        self.same = self.captures.same
+        self.same.update((r.b, r.a) for r in request.same)
         self.views: dict[int, Source] = {}
         self.context.builder.changes = Pending(self.captures, self.views)
         self._numbers: dict[int, int] = {}  # by the input: its number
@@ -208,6 +211,8 @@ class _Trace:
         with self.context, _deep_recursion(self.request.options), np.errstate(all="ignore"):
             values = [self.argument(a, source) for a, source in zip(self.request.arguments, self._sources())]
             self._arguments = len(self.captures.entries)
+            for given, array in self.request.arrays:
+                self.captures.identify(array, self._array(given), given.source)
             args, kwargs = arranged(self.request.function, values)
             try:
                 result = calls.call(self._function(), args, kwargs)
@@ -365,9 +370,9 @@ class _Trace:
         position = {param: k for k, param in enumerate(body.params)}
         mutated: dict[int, int] = {}
         inputs: list[Input] = []
-        for entry in captures.entries:
+        for number, entry in enumerate(captures.entries):
             given = entry.input
-            target = self._target(entry)
+            target = captures.entries[self.same.get(number, number)]
             if isinstance(given, ArrayInput) and self._is_written(target):
                 given = replace(given, written=True)
                 if target is entry:
@@ -383,20 +388,12 @@ class _Trace:
             tuple(inputs),
             (*self.request.guards, *captures.guards),
             output,
-            (*self.request.relations, *self._disjoint(inputs)),
+            (*(Same(a, b) for b, a in self.same.items()), *self._disjoint(inputs)),
             [*captures.keep_alive, self.request.function],
         )
 
-    def _target(self, entry: Entry) -> Entry:
-        """The entry whose box stands for the array of ``entry``."""
-        if entry.tracer is None:
-            number = self._numbers[id(entry.input)]
-            return self.captures.entries[self.same[number]]
-        return entry
-
     def _disjoint(self, inputs: Sequence[Input]) -> list[Disjoint]:
-        """Pairs of arrays of which one is written, or that were told apart, and that nothing is said about."""
-        said = {(r.a, r.b) for r in self.request.relations}
+        """Pairs of arrays of which one is written, or that were told apart."""
         apart = {frozenset(map(id, pair)) for pair in self.context.told_apart}
         tracers = [entry.tracer for entry in self.captures.entries]
         found: list[Disjoint] = []
@@ -404,7 +401,7 @@ class _Trace:
         for n, (b, second) in enumerate(arrays):
             for a, first in arrays[:n]:
                 matters = first.written or second.written or frozenset((id(tracers[a]), id(tracers[b]))) in apart
-                if matters and (a, b) not in said and (b, a) not in said:
+                if matters:
                     found.append(Disjoint(a, b))
         return found
 
