@@ -63,9 +63,15 @@ class MergedChoice(ChoiceTracer):
         """The contents by looking up which candidate it is."""
         return super()._load(())
 
-    def _load(self, lenses: Lenses) -> Value:
+    @property
+    def is_current(self) -> bool:
+        """Whether the merged contents are those of the candidates (and were not computed in an arm that is over)."""
         unlocalized = self.context.inputs.unlocalized
-        if any(unlocalized(r) is not v for r, v in zip(self.roots, self._seen)):
+        same = all(unlocalized(r) is v for r, v in zip(self.roots, self._seen))
+        return same and self.context.is_available(self._value)
+
+    def _load(self, lenses: Lenses) -> Value:
+        if not self.is_current:
             return super()._load(lenses)
         if self.scope is not self.context.scope:
             self.context.localize(self)

@@ -191,7 +191,8 @@ class LoopMaker:
                 params.append(known[1] if known is not None else arm.block.add_param(root._value.type))
             change = turn.body.arrays.get(root)
             following = self._choices.get(root, params[-1] if change is None else change[1])
-            self.roots.append((root, self._add(params, root._value, following)))
+            init = root.choose() if isinstance(root, MergedChoice) and not root.is_current else root._value
+            self.roots.append((root, self._add(params, init, following)))
 
     # --- simplification
     def drop_unused(self, *used: Value | None) -> None:
