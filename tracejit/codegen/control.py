@@ -68,6 +68,7 @@ class Kernel:
         self.settled: set[Op] = set()
         self.sites: list[Op] = []
         self.effects: list[Op] = []
+        self.notes: list[str] = []
         self.allocates = False
         self.tracks = False
         self.scalar_loops = False
@@ -211,6 +212,11 @@ class Kernel:
                 self.env[r] = phi.operand
 
     # --- loops
+    def note(self, op: Op, how: str) -> None:
+        """Take down how a loop over lanes was written."""
+        if "mapped" in op.attrs:
+            self.notes.append(f"{op.attrs['mapped']}; {how}")
+
     @contextmanager
     def scalar_without_vectors(self) -> Iterator[None]:
         """Around the writing of a loop: one in which no loop was written with vectors (other than of a few turns) is
@@ -229,9 +235,12 @@ class Kernel:
             if trips is None or trips > FEW:
                 self._vector_loops += 1
             return
-        if op.attrs.get("parallel") and spmd.emit(self, op, trips):
-            self._vector_loops += 1
-            return
+        if op.attrs.get("parallel"):
+            if spmd.emit(self, op, trips):
+                self._vector_loops += 1
+                return
+        else:
+            self.note(op, "one lane after the other")
         cost = self.costs.of(op.regions[0])
         if trips is not None and cost is not None and trips * cost <= UNROLLED:
             self._straight_for(op, trips)

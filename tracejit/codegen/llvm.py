@@ -40,6 +40,7 @@ class KernelText:
         needs: Symbols whose addresses (or definitions) the runtime provides.
         optimize: The pipeline of :mod:`tracejit.codegen.cpu` that suits it.
         slots: 16-byte slots that must be at ``%context``.
+        notes: How loops over the lanes of ``vmap`` were written, for people.
     """
 
     text: str
@@ -49,6 +50,7 @@ class KernelText:
     needs: frozenset[str]
     optimize: cpu.Optimize
     slots: int
+    notes: tuple[str, ...] = ()
 
     @property
     def calls_python(self) -> bool:
@@ -114,6 +116,7 @@ def emit_kernel(function: Function, *, symbol: str = "kernel", target: Target) -
         frozenset(module.needs),
         _pipeline(kernel),
         slots,
+        tuple(dict.fromkeys(kernel.notes)),
     )
 
 

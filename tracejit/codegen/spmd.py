@@ -32,20 +32,28 @@ _SHORT = 12
 
 def emit(k: Kernel, op: Op, trips: int | None) -> bool:
     """Write the ``for`` loop ``op``, whose turns are independent, with a lane per turn; False when it has to be a
-    scalar loop."""
-    if k.module.dialect is not LLVM or k.target.vector_bits < _NARROWEST:
-        return False
-    if op.attrs.get("lanes") == "scalar" or (trips is not None and trips < 2):
-        return False
-    shape = analyse(op, k.target.vector_bits)
-    if shape is None:
+    scalar loop. What became of it is noted for people."""
+    shape = _shape(k, op, trips)
+    if isinstance(shape, str):
+        k.note(op, f"one lane at a time, since {shape}")
         return False
     if shape.weight <= _LIGHT and shape.has_loops:
         shape.width *= 2  # each instruction waits for the one before: two vectors at a time fill the gaps
     while trips is not None and shape.width >= 2 * trips:
         shape.width //= 2
+    k.note(op, f"{shape.width} lanes at a time, as vectors")
     _LaneLoop(k, op, shape).write(trips)
     return True
+
+
+def _shape(k: Kernel, op: Op, trips: int | None) -> Shape | str:
+    if k.module.dialect is not LLVM or k.target.vector_bits < _NARROWEST:
+        return "this processor has no vectors of 256 bits"
+    if op.attrs.get("lanes") == "scalar":
+        return 'lanes="scalar" says so'
+    if trips is not None and trips < 2:
+        return "there is but one"
+    return analyse(op, k.target.vector_bits)
 
 
 class _LaneLoop:

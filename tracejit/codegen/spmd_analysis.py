@@ -46,15 +46,18 @@ class Shape:
         return None if v in self.varying else self.strides.get(v, 0)
 
 
-def analyse(op: Op, vector_bits: int) -> Shape | None:
-    """How to write the ``for`` loop ``op`` with a lane per turn; None when that is not possible."""
-    if len(op.operands) != 3 or constant(op.operands[2]) != 1 or not all(map(_is_supported, _inside(op))):
-        return None
+def analyse(op: Op, vector_bits: int) -> Shape | str:
+    """How to write the ``for`` loop ``op`` with a lane per turn; why not, when that is not possible."""
+    if len(op.operands) != 3 or constant(op.operands[2]) != 1:
+        return "lanes hand something on"
+    unsupported = next((inner for inner in _inside(op) if not _is_supported(inner)), None)
+    if unsupported is not None:
+        return _hindrance(unsupported)
     analysis = _Analysis(op)
     analysis.run()
     shape = analysis.shape
     if not analysis.are_accesses_apart():
-        return None
+        return "it stores into an array by indices that may be the same in two lanes"
     widest = 8
     for inner in _inside(op):
         shape.weight += 12 if _is_math(inner) else 1
@@ -63,7 +66,7 @@ def analyse(op: Op, vector_bits: int) -> Shape | None:
             if v in shape.varying:
                 widest = max(widest, _bits(v))
     shape.width = vector_bits // widest
-    return shape if shape.width > 1 else None
+    return shape if shape.width > 1 else "a vector holds one number of this size"
 
 
 def _bits(v: Value) -> int:
@@ -82,6 +85,14 @@ def _inside(op: Op) -> Iterator[Op]:
         for inner in region.ops[:-1]:
             yield inner
             yield from _inside(inner)
+
+
+def _hindrance(op: Op) -> str:
+    """Why an op has no form for lanes."""
+    if op.name == "for":
+        return "there is a loop over the elements of arrays in it, which is made of vectors itself"
+    names = {"alloc": "arrays are made in it", "offset": "arrays are made in it", "call": "it calls a library"}
+    return names.get(op.name, f"there is no vector form of {op.name!r}")
 
 
 def _is_supported(op: Op) -> bool:

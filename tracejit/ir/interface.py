@@ -282,7 +282,8 @@ class Program:
     ``function.params`` are the index values of :attr:`symbols` in order, then one parameter per input (none for the
     ``b`` of a
     :class:`Same`). ``function.meta["mutated"]`` maps positions in ``function.params`` of written arrays to positions of
-    their final contents in the outputs; those outputs are not part of :attr:`output`.
+    their final contents in the outputs; those outputs are not part of :attr:`output`. ``notes`` tell people about
+    choices that were made on the way.
     """
 
     function: Function
@@ -292,3 +293,4 @@ class Program:
     output: Output
     relations: tuple[Disjoint | Same, ...] = ()
     keep_alive: list[Any] = field(default_factory=list)
+    notes: tuple[str, ...] = ()

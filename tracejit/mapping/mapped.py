@@ -230,6 +230,8 @@ class Lanes:
         names = [*("an array" for _ in range(recorded.count)), *(f"{self.what}: the {r.path}" for r in leaves)]
         size = self.size if isinstance(self.size, int) else None
         whole = batch(function, axes_in, axes_out, size, axis, names, how)
+        if not any("mapped" in op.attrs for op in whole.walk()):
+            current().notes[f"{self.what}: all lanes at once, by batching rules"] = None
         first = [] if size is not None else [self.size]
         return inlined(whole, [*first, *recorded.arguments])  # type: ignore[list-item]
 

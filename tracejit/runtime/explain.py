@@ -91,4 +91,5 @@ def report(name: str, versions: Sequence[Version]) -> str:
         for guard in version.program.guards[version.argument_guards :]:
             if guard.condition == "equal":
                 lines.append(f"   {describe(guard.source)} == {guard.value!r}, captured")
+        lines += [f"   {note}" for note in (*version.program.notes, *version.native.notes)]
     return "\n".join(lines)

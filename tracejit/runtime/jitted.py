@@ -140,7 +140,8 @@ class JittedBase(Generic[P, R]):
             return self._dispatch().version_for(args, kwargs).native.code.asm
 
     def explain(self) -> str:
-        """Which versions there are, for which arguments, and why each was compiled.
+        """Which versions there are, for which arguments, and why each was compiled; also how each ``vmap`` runs the
+        lanes: all at once by batching rules, or in a loop, as vectors of so many or one lane at a time, and why.
 
         Example:
             >>> import tracejit

@@ -94,11 +94,13 @@ class Native:
         code: The linked module.
         keep_alive: Python objects that it mentions.
         kept: Where the arrays are (and more) that it may store in objects of the caller, or views of them.
+        notes: How loops over the lanes of ``vmap`` were written, for people.
     """
 
     code: cpu.CompiledCode
     keep_alive: list[Any]
     kept: list[Source]
+    notes: tuple[str, ...] = ()
 
     @property
     def entry(self) -> int:
@@ -190,7 +192,9 @@ def build(program: Program, call: Parameters, times: Times, observe: pipeline.Ob
         program.output,
         *(op.attrs["changes"] for op in (*kernel.sites, *kernel.effects) if "changes" in op.attrs),
     ]
-    return Native(code, entry.keep_alive, [source for c in changes for source in kept_by(c, program.inputs)])
+    return Native(
+        code, entry.keep_alive, [source for c in changes for source in kept_by(c, program.inputs)], kernel.notes
+    )
 
 
 def kept_by(output: Output, inputs: Sequence[Input]) -> Iterator[Source]:

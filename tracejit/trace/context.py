@@ -63,6 +63,7 @@ class Context:
         capture_array: Turns a concrete array met while tracing into a box (a hidden input); None: into a constant.
         inputs: Whatever the control side keeps about the program's inputs.
         told_apart: Arrays that the program found to be different objects.
+        notes: What was chosen, for people (each once, in order).
         doubts: Arrays that share memory or do not; see :mod:`tracejit.trace.doubts`.
         scope: The innermost loop that is being recorded (the control side's object), or None.
         localize: Called before the contents of a root whose ``scope`` is not the current one are used: a loop that is
@@ -80,6 +81,7 @@ class Context:
         self.inputs: Any = None
         self.told_apart: list[tuple[ArrayTracer, ArrayTracer]] = []
         self.doubts: list[tuple[weakref.ref[ArrayTracer], weakref.ref[ArrayTracer]]] = []
+        self.notes: dict[str, None] = {}
         self.scope: Any = None
         self.localize: Callable[[ArrayTracer], None] = _nothing_to_localize
         self.boxes: dict[int, tuple[np.ndarray[Any, Any], ArrayTracer, Op | None]] = {}  # see trace.boxes.box_of

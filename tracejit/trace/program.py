@@ -390,6 +390,7 @@ class _Trace:
             output,
             (*(Same(a, b) for b, a in self.same.items()), *self._disjoint(inputs)),
             [*captures.keep_alive, self.request.function],
+            tuple(context.notes),
         )
 
     def _disjoint(self, inputs: Sequence[Input]) -> list[Disjoint]:

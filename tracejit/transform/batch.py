@@ -314,6 +314,8 @@ class _Batch:
         operands = [*map(b.index, (0, self.size, 1)), *starts]
         parallel = not ragged and not shared and not self.in_order
         attrs: dict[str, object] = {"parallel": True} if parallel else {}
+        reason = "lanes keep their order" if self.in_order else self.variation.reason(members)
+        attrs["mapped"] = f"vmap of {self.function.name}: a loop over the lanes, since {reason}"
         if parallel and self.lanes is not None:
             attrs["lanes"] = self.lanes
         loop = Op(control.for_, operands, (), attrs, [body], b.loc)

@@ -95,6 +95,26 @@ class Variation:
         inside = [inner for region in op.regions for inner in region.ops]
         return any(self.is_divergent(inner) for inner in inside) or all(map(is_scalar, op.walk()))
 
+    def reason(self, ops: Iterable[Op]) -> str:
+        """Why there is a loop over the lanes that runs ``ops``: what the first divergent one of them is."""
+        op = next(op for op in ops if self.is_divergent(op))
+        at = f" (line {op.loc.line})" if op.loc.line else ""
+        if self._parts(op):
+            parts = {
+                "while": "make different numbers of turns",
+                "for": "make different turns",
+                "if": "take two branches",
+            }
+            return f"lanes {parts[op.name]}{at}"
+        if any(self.is_ragged(v) for inner in op.walk() for v in _defined_and_used(inner)):
+            return f"lengths differ from lane to lane{at}"
+        if not op.regions:
+            return f"{op.name} has no batching rule{at}"
+        inside = [inner for region in op.regions for inner in region.ops]
+        if any(map(self.is_divergent, inside)):
+            return self.reason(inside)
+        return f"a loop computes with single numbers{at}"
+
     def looks_across(self, op: Op) -> bool:
         """Whether the result of the op depends on which lane it is in, or on other lanes."""
         return _family(op) == "collective" and op.attrs["axis"] is self.axis
