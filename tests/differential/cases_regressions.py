@@ -369,3 +369,16 @@ def reshape_written_when_its_array_is_dead(x, n):
             a = x.copy()
         b = a.reshape(-1)
     return b
+
+
+@case(lambda rng: [(n, x, np.array(a)) for n in (0, 2) for x, a in ((1.0, [2.0, 1, 0, -1]), (0.5, [1.0, 0, 2, -2]))])
+def view_returned_from_turns_in_an_arm(n, x, a):
+    if a[0] == a.sum():
+        a[a > x]
+    elif n > n:
+        n = n
+    else:
+        for _ in range(3):
+            if n > 1:
+                return a[::-1], n
+    return a, n

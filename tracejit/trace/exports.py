@@ -377,7 +377,9 @@ class Exports:
     def any_box(self, x: ArrayTracer, arm: int) -> Template:
         """Whatever box, as it is after the arms."""
         if not self.is_inside(x) and all(available(self.context, n) for n in numbers_of(x.lenses)):
-            return Static(x)
+            which = self.context.inputs.heads.get(x)
+            if not isinstance(which, Which) or available(self.context, which.value):
+                return Static(x)
         root = x.root
         if isinstance(root, ChoiceTracer):
             return self.choice([(x, arm)])
