@@ -9,8 +9,9 @@ path, dimensions that differ are carried beside them):
   predicate.)
 - ``for(start, stop, step, *inits) {body}``: ``body`` takes ``(i, *carried)`` and yields the next carried values;
   ``step`` is not 0 (checked before) and ``stop`` is exclusive, as in ``range``. Attribute ``parallel`` says that
-  iterations are independent, ``lanes="scalar"`` that they are to be run one by one nevertheless, ``checkpoint`` which
-  of them reverse mode computes again (:mod:`tracejit.transform.schedules`).
+  iterations are independent, ``lanes="scalar"`` that they are to be run one by one nevertheless, ``mapped`` which
+  ``vmap`` the loop is about and why there is one (for ``explain()``), ``checkpoint`` which of them reverse mode
+  computes again (:mod:`tracejit.transform.schedules`).
 """
 
 from __future__ import annotations
