@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,8 +10,13 @@ import numpy as np
 import pytest
 
 import tracejit as tj
+from tracejit.ir.core import Block, Function
+from tracejit.ir.types import INDEX
+from tracejit.ops.builder import Builder
+from tracejit.ops.interpret import interpret
+from tracejit.transform.binomial import _distance
 
-SCHEDULES: list[int | str] = ["sqrt", "levels 2", "levels 3", 1, 3, 1000]
+SCHEDULES: list[int | str] = ["sqrt", "levels 2", "levels 3", "binomial 1", "binomial 3", "binomial 30", 1, 3, 1000]
 
 Wrap = Callable[[Iterable[Any]], Iterable[Any]]
 
@@ -44,7 +50,9 @@ def test_agrees(schedule: int | str) -> None:
 def test_orders_and_modes() -> None:
     plain, parts = program(lambda items: items), program(tj.checkpointed)
     x, v = np.array([0.3, 0.9, -0.4]), np.array([1.0, 0.5, -0.5])
-    np.testing.assert_allclose(tj.hessian(parts)(x, 1.1, 10), tj.hessian(plain)(x, 1.1, 10), rtol=1e-11)
+    for schedule in ("sqrt", "binomial 3"):
+        parts = program(lambda items: tj.checkpointed(items, schedule))  # noqa: B023
+        np.testing.assert_allclose(tj.hessian(parts)(x, 1.1, 10), tj.hessian(plain)(x, 1.1, 10), rtol=1e-11)
     np.testing.assert_allclose(
         tj.grad(lambda x: (tj.grad(parts)(x, 1.1, 10) * v).sum())(x), tj.hessian(plain)(x, 1.1, 10) @ v, rtol=1e-11
     )
@@ -65,6 +73,44 @@ def test_what_is_kept() -> None:
     for schedule, rows in [("sqrt", 10), ("levels 2", 5), (25, 25)]:
         text = f(lambda items: tj.checkpointed(items, schedule))  # noqa: B023
         assert "f64[100, 7]" not in text and f"f64[{rows}, 7]" in text
+
+
+def test_binomial_keeps_so_many_states() -> None:
+    def f(x: Any, n: int) -> Any:
+        for _ in tj.checkpointed(range(n), "binomial 6"):
+            x = np.tanh(x)
+        return x.sum()
+
+    text = tj.grad(f).ir(np.ones(7), 100)
+    assert "f64[7, 7]" in text and "f64[100, 7]" not in text  # six rows, and the state at hand
+
+
+@functools.cache
+def fewest_runs(turns: int, states: int) -> int:
+    """How often turns run before the last of them is undone, at least: by trying all schedules."""
+    if turns == 1:
+        return 0
+    if states == 1:
+        return turns * (turns - 1) // 2
+    return min(m + fewest_runs(m, states) + fewest_runs(turns - m, states - 1) for m in range(1, turns))
+
+
+def test_binomial_runs_no_turn_too_often() -> None:
+    builder = Builder(Block([INDEX, INDEX]))
+    builder.return_(_distance(builder, *builder.block.params))
+    distance = Function("distance", builder.block, {"mutated": {}})
+
+    def runs(turns: int, states: int) -> int:
+        if turns == 1:
+            return 0
+        if states == 1:
+            return turns * (turns - 1) // 2
+        (m,) = interpret(distance, [np.int64(turns - 1), np.int64(states)])
+        return int(m) + runs(int(m), states) + runs(turns - int(m), states - 1)
+
+    for states in (1, 2, 3, 5, 8):
+        for turns in (1, 2, 3, 7, 20, 36, 55, 60):
+            assert runs(turns, states) == fewest_runs(turns, states)
 
 
 def test_over_arrays_and_backwards() -> None:
@@ -94,7 +140,7 @@ def test_refused() -> None:
     with pytest.raises(tj.errors.CaptureError, match="may end early") as error:
         tj.grad(early)(1.0)
     assert "for _ in tj.checkpointed(range(20))" in str(error.value)
-    for schedule in ("binomial", "levels 0", 0, -1, True, 1.5):
-        with pytest.raises(ValueError, match="expected 'sqrt', 'levels 2' \\(or more\\), or a number of turns"):
+    for schedule in ("binomial", "binomial 0", "levels 0", 0, -1, True, 1.5):
+        with pytest.raises(ValueError, match="expected 'sqrt', 'levels 2' \\(or more\\), 'binomial 10'"):
             tj.checkpointed(range(3), schedule)  # type: ignore[arg-type]
     assert list(tj.checkpointed(range(3))) == [0, 1, 2]

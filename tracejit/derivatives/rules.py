@@ -206,7 +206,8 @@ def checkpointed(items: Iterable[T], schedule: int | str = "sqrt") -> Iterable[T
         items: What the loop runs over.
         schedule: ``"sqrt"``: parts of about sqrt(n) turns, for memory of 2 sqrt(n) states and one more run; ``"levels
             k"``: parts are divided again, down to k levels, for memory of about k n**(1/(k+1)) states and k more runs;
-            a number: parts of so many turns.
+            ``"binomial k"``: memory for k states, and no more runs than these make necessary (with r more runs,
+            (k + r)! / (k! r!) turns: Griewank and Walther, ACM TOMS 26, 2000); a number: parts of so many turns.
 
     Raises:
         ValueError: There is no such schedule.
@@ -224,10 +225,13 @@ def checkpointed(items: Iterable[T], schedule: int | str = "sqrt") -> Iterable[T
         1.0
     """
     words = str(schedule).split()
-    known = schedule == "sqrt" or (len(words) == 2 and words[0] == "levels" and words[1].isdigit() and int(words[1]))
+    known = schedule == "sqrt" or (
+        len(words) == 2 and words[0] in ("levels", "binomial") and words[1].isdigit() and int(words[1])
+    )
     if not known and (not isinstance(schedule, int) or isinstance(schedule, bool) or schedule < 1):
         raise ValueError(
-            f"the schedule of checkpointed is {schedule!r}, expected 'sqrt', 'levels 2' (or more), or a number of turns"
+            f"the schedule of checkpointed is {schedule!r}, expected 'sqrt', 'levels 2' (or more), 'binomial 10' (or "
+            "another number of states), or a number of turns"
         )
     from tracejit.trace.iterables import Checkpointed
 

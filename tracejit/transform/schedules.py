@@ -9,6 +9,7 @@ whose rule computes that part again. With parts of sqrt(n) turns that takes memo
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ from tracejit.ops import control
 from tracejit.ops import elementwise as e
 from tracejit.ops.builder import Builder
 from tracejit.ops.custom import custom
+from tracejit.transform.binomial import with_kept_states
 from tracejit.transform.custom import recomputing
 from tracejit.transform.structure import carried, inits, inserting, is_float, trip_count
 
@@ -42,17 +44,26 @@ def _divide(op: Op, schedule: int | str) -> None:
     assert op.block is not None
     with inserting(op.block, before=op) as b:
         trips = b.index(trip_count(b, *op.operands[:3]))
-        size, deeper = _part(b, trips, schedule)
-        parts = _quotient(b, trips, size)
-        body = Block()
-        body.add_param(INDEX)
-        for x in inits(op):
-            body.add_param(x.type)
-        _fill(body, op, trips, size, deeper)
-        results = b.emit(
-            control.for_, [b.index(0), parts, b.index(1), *inits(op)], [x.type for x in inits(op)], None, (body,)
-        )
+        kept = re.fullmatch("binomial ([0-9]+)", str(schedule))
+        if kept is not None:
+            values = _turns(b, op, b.index(0), trips, inits(op), None)
+            results = with_kept_states(b, op, values, trips, int(kept[1]))
+        else:
+            results = _in_parts(b, op, trips, schedule)
     op.replace_by(results)
+
+
+def _in_parts(b: Builder, op: Op, trips: Value, schedule: int | str) -> list[Value]:
+    """The loop as a loop over parts of it."""
+    size, deeper = _part(b, trips, schedule)
+    parts = _quotient(b, trips, size)
+    body = Block()
+    body.add_param(INDEX)
+    for x in inits(op):
+        body.add_param(x.type)
+    _fill(body, op, trips, size, deeper)
+    types = [x.type for x in inits(op)]
+    return b.emit(control.for_, [b.index(0), parts, b.index(1), *inits(op)], types, None, (body,))
 
 
 def _part(b: Builder, trips: Value, schedule: int | str) -> tuple[Value, int | str | None]:
