@@ -129,6 +129,33 @@ def test_over_arrays_and_backwards() -> None:
     np.testing.assert_allclose(tj.grad(f(tj.checkpointed))(a), tj.grad(f(lambda items: items))(a), rtol=1e-13)
 
 
+@pytest.mark.parametrize("outer", ["sqrt", "levels 2", "binomial 2"])
+@pytest.mark.parametrize("inner", ["sqrt", "binomial 3", 2])
+def test_loops_in_loops(outer: str, inner: str | int) -> None:
+    def f(outside: Wrap, inside: Wrap) -> Any:
+        def g(x: Any, a: Any, n: int) -> Any:
+            m = 0
+            for i in outside(range(n, 0, -2)):
+                for j in inside(range(5)):
+                    x = np.tanh(x * a[j] + 0.1 * i)
+                    m += j
+                if m > 20:
+                    x = x + a[:2].sum()
+                    m = 0
+            return (x * x).sum()
+
+        return tj.grad(g, argnums=(0, 1))
+
+    def same(items: Iterable[Any]) -> Iterable[Any]:
+        return items
+
+    given = np.array([0.1, 0.5, 0.9]), np.linspace(0.5, 1.4, 5), 31
+    expected = f(same, same)(*given)
+    found = f(lambda items: tj.checkpointed(items, outer), lambda items: tj.checkpointed(items, inner))(*given)
+    for a, b in zip(found, expected):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
 def test_refused() -> None:
     def early(x: float) -> float:
         for _ in tj.checkpointed(range(20)):

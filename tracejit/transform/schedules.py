@@ -28,10 +28,17 @@ from tracejit.transform.structure import carried, inits, inserting, is_float, tr
 
 
 def run_in_parts(function: Function) -> None:
-    """Divide the loops of ``function`` that ask for it."""
-    for op in list(function.walk()):
-        if "checkpoint" in op.attrs and op.name == "for" and op.block is not None:
+    """Divide the loops of ``function`` that ask for it; those inside them when these are computed again."""
+    _divide_in(function.body)
+
+
+def _divide_in(block: Block) -> None:
+    for op in list(block.ops):
+        if "checkpoint" in op.attrs and op.name == "for":
             _divide(op, op.attrs["checkpoint"])
+        else:
+            for region in op.regions:
+                _divide_in(region)
 
 
 def _divide(op: Op, schedule: int | str) -> None:
