@@ -382,3 +382,15 @@ def view_returned_from_turns_in_an_arm(n, x, a):
             if n > 1:
                 return a[::-1], n
     return a, n
+
+
+@case(lambda rng: [(n, rand(rng, 5), rand(rng, 5)) for n in (0, 7, 99)])
+def choices_between_choices(n, x, y):
+    for k in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24):
+        if n % k > 2:
+            x, y = y, x
+    x[0] += y.sum()
+    for _ in range(n % 5):
+        x, y = y, x
+        y[1] += x[0]
+    return x, y

@@ -490,7 +490,7 @@ class ChoiceTracer(ArrayTracer):
         candidates: At least two boxes of one dtype and rank.
     """
 
-    __slots__ = ("candidates", "selector")
+    __slots__ = ("_leaves", "_roots", "candidates", "selector")
 
     def __init__(self, selector: Value, candidates: Sequence[ArrayTracer], origin: Origin = COMPUTED) -> None:
         first = candidates[0]
@@ -501,6 +501,11 @@ class ChoiceTracer(ArrayTracer):
             shape = [dims.select(is_this, d, s) for d, s in zip(candidate.shape_dims, shape)]
         self.selector = selector
         self.candidates = tuple(candidates)
+        self._leaves: tuple[Value, list[ArrayTracer]] | None = None
+        self._roots: list[ArrayTracer] = []
+        for r in (r for c in candidates for r in c.root.roots):
+            if all(r is not known for known in self._roots):
+                self._roots.append(r)
         same = all(c.is_plain for c in candidates)
         self._set_up(first.dtype, tuple(shape), "C" if same else "strided", origin)
         self.writeable = any(c.writeable for c in candidates)  # see check_writeable
@@ -508,30 +513,46 @@ class ChoiceTracer(ArrayTracer):
     @property
     def roots(self) -> list[ArrayTracer]:
         """The boxes that a write may change."""
+        return list(self._roots)
+
+    def leaves(self) -> tuple[Value, Sequence[ArrayTracer]]:
+        """Candidates that are no choices themselves, each once, and the index of the one that it is: what code is made
+        for, since choices between choices between the same few arrays would double it with every level."""
+        if not any(isinstance(c.root, ChoiceTracer) for c in self.candidates):
+            return self.selector, self.candidates
+        if self._leaves is not None and self.context.is_available(self._leaves[0]):
+            return self._leaves
+        b = self.context.builder
         found: list[ArrayTracer] = []
-        for candidate in self.candidates:
-            root = candidate.root
-            for r in root.roots:
-                if all(r is not f for f in found):
-                    found.append(r)
-        return found
+        selector: Value | None = None
+        for k, candidate in reversed(list(enumerate(self.candidates))):
+            own = _leaf_index(candidate, found)
+            selector = own if selector is None else b.apply(E.select, self._is(k), own, selector)
+        assert selector is not None
+        self._leaves = selector, found
+        return self._leaves
+
+    def _is(self, k: int) -> Value:
+        b = self.context.builder
+        return b.apply(E.eq, self.selector, b.const(k, INT64))
 
     def check_writeable(self) -> None:
         """Raise, when the program runs, if it is one of the candidates that must not be written to."""
         b = self.context.builder
-        for k, candidate in enumerate(self.candidates):
-            if not candidate.writeable:
-                b.check(b.apply(E.ne, self.selector, b.const(k, INT64)), ValueError, (READ_ONLY,))
+        selector, leaves = self.leaves()
+        for k, leaf in enumerate(leaves):
+            if not leaf.writeable:
+                b.check(b.apply(E.ne, selector, b.const(k, INT64)), ValueError, (READ_ONLY,))
 
     def set_value(self, value: Value) -> None:
         raise AssertionError("a choice has no contents of its own")
 
     def _load(self, lenses: Lenses) -> Value:
-        return self._load_from(0, lenses)
+        return self._load_from(0, lenses, *self.leaves())
 
-    def _load_from(self, k: int, lenses: Lenses) -> Value:
-        candidate = self.candidates[k]
-        if k == len(self.candidates) - 1:
+    def _load_from(self, k: int, lenses: Lenses, selector: Value, leaves: Sequence[ArrayTracer]) -> Value:
+        candidate = leaves[k]
+        if k == len(leaves) - 1:
             return _through(candidate, lenses)
         b = self.context.builder
         shape = lenses[-1].dims if lenses else self.shape_dims
@@ -539,20 +560,20 @@ class ChoiceTracer(ArrayTracer):
         for take in (True, False):
             block = Block()
             with self.context.region(block):
-                value = _through(candidate, lenses) if take else self._load_from(k + 1, lenses)
+                value = _through(candidate, lenses) if take else self._load_from(k + 1, lenses, selector, leaves)
                 b.yield_(retyped(b, value, shape))
             arms.append(block)
-        condition = b.apply(E.eq, self.selector, b.const(k, INT64))
+        condition = b.apply(E.eq, selector, b.const(k, INT64))
         return b.emit(control.if_, (condition,), (arms[0].yields[0].type,), None, arms)[0]
 
     def _store(self, lenses: Lenses, value: Value) -> None:
         doubts.settle(self.roots)
-        self._store_from(0, lenses, value)
+        self._store_from(0, lenses, value, *self.leaves())
 
-    def _store_from(self, k: int, lenses: Lenses, value: Value) -> None:
-        candidate = self.candidates[k]
+    def _store_from(self, k: int, lenses: Lenses, value: Value, selector: Value, leaves: Sequence[ArrayTracer]) -> None:
+        candidate = leaves[k]
         b = self.context.builder
-        if k == len(self.candidates) - 1:
+        if k == len(leaves) - 1:
             part = retyped(b, value, _dims_through(candidate, lenses))
             candidate.root._store(joined(candidate.lenses, lenses), part)
             return
@@ -572,7 +593,7 @@ class ChoiceTracer(ArrayTracer):
                     part = retyped(b, value, _dims_through(candidate, lenses))
                     candidate.root._store(joined(candidate.lenses, lenses), part)
                 else:
-                    self._store_from(k + 1, lenses, value)
+                    self._store_from(k + 1, lenses, value, selector, leaves)
             arms.append(block)
             after.append([r._value for r in roots])
             del writes[mark:]
@@ -582,11 +603,43 @@ class ChoiceTracer(ArrayTracer):
         for block, new in zip(arms, after):
             with self.context.region(block):
                 b.yield_(*(new[j] for j in changed))
-        condition = b.apply(E.eq, self.selector, b.const(k, INT64))
+        condition = b.apply(E.eq, selector, b.const(k, INT64))
         results = b.emit(control.if_, (condition,), [before[j].type for j in changed], None, arms)
         for j, value_now in zip(changed, results):
             writes.append((roots[j], before[j]))
             roots[j]._value = value_now
+
+
+def _leaf_index(candidate: ArrayTracer, found: list[ArrayTracer]) -> Value:
+    """The index of the array that ``candidate`` is among ``found``, which learns of it."""
+    b = candidate.context.builder
+    choice = candidate.root
+    if not isinstance(choice, ChoiceTracer):
+        return b.const(_place(candidate, found), INT64)
+    selector, leaves = choice.leaves()
+    places = [_place(_part_of(leaf, candidate), found) for leaf in leaves]
+    result = b.const(places[-1], INT64)
+    for k in range(len(places) - 2, -1, -1):
+        is_k = b.apply(E.eq, selector, b.const(k, INT64))
+        result = b.apply(E.select, is_k, b.const(places[k], INT64), result)
+    return result
+
+
+def _part_of(leaf: ArrayTracer, view: ArrayTracer) -> ArrayTracer:
+    """``leaf`` as seen through the lenses of ``view``, which is a view of a choice, or all of it."""
+    if not view.lenses:
+        return leaf
+    part = leaf.root.part(view.lenses[-1], view.dtype, view.writeable and leaf.writeable)
+    part.lenses = joined(leaf.lenses, view.lenses)
+    return part
+
+
+def _place(x: ArrayTracer, found: list[ArrayTracer]) -> int:
+    for k, known in enumerate(found):
+        if known.root is x.root and known.lenses == x.lenses and known.writeable == x.writeable:
+            return k
+    found.append(x)
+    return len(found) - 1
 
 
 def _through(box: ArrayTracer, lenses: Lenses) -> Value:

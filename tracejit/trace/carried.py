@@ -134,18 +134,24 @@ class Rebound(Template):
         out.append(self.identity(x))
         out.append(self._contents(x))
 
-    def identity(self, x: ArrayTracer) -> Value:
-        """Which array ``x`` is, as a value."""
+    def identity(self, x: ArrayTracer, known: ById[Value] | None = None) -> Value:
+        """Which array ``x`` is, as a value; ``known`` are answers that were found on the way."""
+        known = ById() if known is None else known
+        if x not in known:
+            known[x] = self._identity(x, known)
+        return known[x]
+
+    def _identity(self, x: ArrayTracer, known: ById[Value]) -> Value:
         b = current().builder
         place = self.place(x)
         head = heads().get(x)
         if isinstance(head, Head) and place == len(self.entries):
             return head.translated(self)
         if isinstance(x, ChoiceTracer) and place == len(self.entries):
-            result = self.identity(x.candidates[-1])
+            result = self.identity(x.candidates[-1], known)
             for k in range(len(x.candidates) - 2, -1, -1):
                 is_k = b.apply(E.eq, x.selector, b.const(k, INT64))
-                result = b.apply(E.select, is_k, self.identity(x.candidates[k]), result)
+                result = b.apply(E.select, is_k, self.identity(x.candidates[k], known), result)
             return result
         return b.const(place, INT64)
 
@@ -354,19 +360,25 @@ def heads() -> ById[Head | Which]:
     return found
 
 
-def _made_inside(t: Rebound, x: ArrayTracer) -> ArrayTracer | None:
-    """The part of ``x`` that is no entry: an array made in the loop."""
-    if isinstance(x, ChoiceTracer) and t.place(x) == len(t.entries):
-        parts = [m for c in x.candidates if (m := _made_inside(t, c)) is not None]
-        if len(parts) < 2:
-            return parts[0] if parts else None
-        b = current().builder
-        selector = b.const(len(parts) - 1, INT64)
-        count = 0
-        for k, c in enumerate(x.candidates):
-            if _made_inside(t, c) is not None:
-                is_k = b.apply(E.eq, x.selector, b.const(k, INT64))
-                selector = b.apply(E.select, is_k, b.const(count, INT64), selector)
-                count += 1
-        return ChoiceTracer(selector, parts)
-    return x if t.place(x) == len(t.entries) else None
+def _made_inside(t: Rebound, x: ArrayTracer, known: ById[ArrayTracer | None] | None = None) -> ArrayTracer | None:
+    """The part of ``x`` that is no entry: an array made in the loop. ``known`` are answers found on the way."""
+    known = ById() if known is None else known
+    if x not in known:
+        known[x] = _part_made_inside(t, x, known)
+    return known[x]
+
+
+def _part_made_inside(t: Rebound, x: ArrayTracer, known: ById[ArrayTracer | None]) -> ArrayTracer | None:
+    place = t.place(x)
+    if not isinstance(x, ChoiceTracer) or place != len(t.entries):
+        return x if place == len(t.entries) else None
+    made = [(k, m) for k, c in enumerate(x.candidates) if (m := _made_inside(t, c, known)) is not None]
+    parts = [m for _, m in made]
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    b = current().builder
+    selector = b.const(len(parts) - 1, INT64)
+    for count, (k, _) in enumerate(made):
+        is_k = b.apply(E.eq, x.selector, b.const(k, INT64))
+        selector = b.apply(E.select, is_k, b.const(count, INT64), selector)
+    return ChoiceTracer(selector, parts)

@@ -140,10 +140,19 @@ def _fixed(a: View, b: View) -> tuple[Dim | None, ...]:
 
 
 def _flat(x: ArrayTracer) -> list[ArrayTracer]:
-    """The boxes that a box may be."""
-    if isinstance(x, ChoiceTracer) and x not in heads():
-        return [p for c in x.candidates for p in _flat(c)]
-    return [x]
+    """The boxes that a box may be, each once."""
+    found: ById[None] = ById()
+    pending, seen = [x], ById[None]()
+    while pending:
+        box = pending.pop()
+        if box in seen:
+            continue
+        seen[box] = None
+        if isinstance(box, ChoiceTracer) and box not in heads():
+            pending += reversed(box.candidates)
+        else:
+            found[box] = None
+    return list(found)
 
 
 class Turn:
