@@ -69,6 +69,24 @@ def test_one_singular_matrix_is_an_error(at: int) -> None:
         tj.jit(solved)(a, b)
 
 
+@pytest.mark.parametrize("n", [2, 3, 4, 6])
+def test_lapack_decides_what_is_singular(n: int) -> None:
+    rng = np.random.default_rng(n)
+    jitted = tj.jit(solved)
+    b = np.ones((4, n, 1))
+    for _ in range(150):
+        a = np.stack([np.eye(n)] * 4)
+        a[2] = rng.integers(-4, 5, (n, n))
+        a[2, -1] = a[2, :-1].sum(axis=0)  # singular, but for rounding
+        try:
+            wanted = np.linalg.solve(a, b)
+        except np.linalg.LinAlgError:
+            with pytest.raises(np.linalg.LinAlgError, match="Singular matrix"):
+                jitted(a, b)
+        else:
+            np.testing.assert_array_equal(jitted(a, b)[2], wanted[2])
+
+
 def test_nan_stays_in_its_system() -> None:
     a, b = _systems((8,), 4, 2)
     clean = np.linalg.solve(a, b)

@@ -4,16 +4,20 @@ A routine that solves one system of 8 equations spends most of its time on calls
 was made for. Here the systems of a group are interleaved, so that one element of all of them is one vector, and
 Gaussian elimination with partial pivoting runs on the whole group. Lanes differ in their pivots only: rows are
 exchanged by choosing between two elements, never by a branch.
+
+Whether a matrix is singular is a matter of rounding when a pivot nearly vanishes, and NumPy's answer is what counts:
+such systems, and those that are not finite, are solved once more by the routine that NumPy calls.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracejit.ir.core import Value
-from tracejit.ir.types import BOOL, ArrayType
+from tracejit.ir.types import BOOL, INDEX, ArrayType
 from tracejit.lower.storage import Index, Storage
 from tracejit.ops import elementwise as e
 from tracejit.ops.primitive import Primitive
@@ -29,6 +33,8 @@ _ELEMENTS = 512
 """The most elements of a system, both sides: a group of them fits the first-level cache."""
 _MUCH = 2.0**64
 """What pivots whose inverse is infinite are multiplied by first."""
+_DOUBTFUL = 8.0
+"""Pivots of up to this many roundings of the largest element, times the number of equations, may as well be zero."""
 _FEW = 4
 """Fewer systems leave most lanes empty."""
 
@@ -60,6 +66,7 @@ class _Group:
         self.lanes = _VECTOR // self.dtype.itemsize
         self.room = batch.room(self.dtype, n, n + m, self.lanes)
         self.regular = batch.room(BOOL, self.lanes)
+        self.again = batch.room(self.dtype, n, n), batch.room(self.dtype, m, n), batch.room(INDEX.dtype, n)
 
     def write(self) -> None:
         nest, batch = self.nest, self.batch
@@ -96,6 +103,7 @@ class _Group:
         nan = nest.const(float("nan"), ArrayType(self.dtype))
         lane = nest.open(count)[0]
         at = self._unravel(nest.add(first, lane))
+        self._solve_again(lane, at)
         regular = nest.load(self.regular.buffer, lane, innermost=True)
         nest.store(flags.buffer, nest.linear(flags, at), regular)
         i, j = nest.open(self.n)[0], nest.open(self.m)[0]
@@ -104,6 +112,24 @@ class _Group:
         nest.close()
         nest.close()
         nest.close()
+
+    def _solve_again(self, lane: Value, at: Sequence[Index]) -> None:
+        """Let LAPACK decide about a system with a doubtful pivot."""
+        from tracejit.lower.libraries import call
+
+        nest, batch = self.nest, self.batch
+        factors, right, pivots = self.again
+        certain = nest.load(self.regular.buffer, lane, innermost=True)
+        nest.open(self._do(e.select, certain, nest.value(0), nest.value(1)))  # a loop of one turn, or none
+        batch.turned(factors, batch.a, at)
+        batch.turned(right, self.b, at)
+        status = call(nest, "gesv", [factors.buffer, right.buffer, pivots.buffer], [self.n, self.m])
+        nest.store(self.regular.buffer, lane, self._do(e.eq, status, nest.value(0)))
+        i, j = nest.open(self.n)[0], nest.open(self.m)[0]
+        found = nest.load(right.buffer, nest.linear(right, [j, i]), innermost=True)
+        self._set(i, nest.add(j, self.n), lane, found)
+        for _ in range(3):
+            nest.close()
 
     def _unravel(self, number: Index) -> list[Index]:
         """The indices of a system by its number."""
@@ -119,14 +145,16 @@ class _Group:
 
     # --- what each lane does
     def _eliminate(self, lane: Value) -> Value:
-        """Bring the matrix into upper triangular form, and the right sides along; whether all pivots differ from 0.
+        """Bring the matrix into upper triangular form, and the right sides along; whether all pivots certainly differ
+        from 0.
 
         This is Crout's order, where each element is computed at once: its sum of products first, which is subtracted
-        then. LAPACK's routines for small matrices add up in this order and multiply by the inverse of a pivot, so that
-        matrices that are singular but for rounding are mostly so for both."""
+        then."""
         nest, wide = self.nest, self.n + self.m
         normal = float(np.finfo(self.dtype).tiny)
-        one, zero, tiny, much = (nest.const(x, ArrayType(self.dtype)) for x in (1.0, 0.0, 4 * normal, _MUCH))
+        doubtful = _DOUBTFUL * self.n * float(np.finfo(self.dtype).eps)
+        one, tiny, much, doubt = (nest.const(x, ArrayType(self.dtype)) for x in (1.0, 4 * normal, _MUCH, doubtful))
+        least = self._do(e.mul, self._largest(lane), doubt)
         k, regular = nest.open(self.n, carried=(nest.const(True, ArrayType(BOOL)),))
         after = nest.add(k, 1)
 
@@ -155,7 +183,16 @@ class _Group:
         factor = self._do(e.mul, self._do(e.mul, self._get(i, k, lane), scale), inverse)
         self._set(i, k, lane, factor)
         nest.close()
-        return nest.close(self._do(e.and_, regular, self._do(e.ne, pivot, zero)))[0]
+        return nest.close(self._do(e.and_, regular, self._do(e.gt, self._do(e.abs, pivot), least)))[0]
+
+    def _largest(self, lane: Value) -> Value:
+        """The largest modulus in the matrix; nan if there is one."""
+        nest = self.nest
+        none = nest.const(0.0, ArrayType(self.dtype))
+        i, outer = nest.open(self.n, carried=(none,))
+        j, inner = nest.open(self.n, carried=(outer,))
+        found = nest.close(self._do(e.maximum, inner, self._do(e.abs, self._get(i, j, lane))))
+        return nest.close(*found)[0]
 
     def _reduced(self, i: Index, j: Index, count: Index, lane: Value) -> Value:
         """Subtract from an element what the first ``count`` rows, already eliminated, contribute to it."""
